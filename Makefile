@@ -1,0 +1,46 @@
+# One verb for each thing there is to do. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo app test lint bench clean
+
+help:            ## list the verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## make the environment in .venv (7 GB, about 3 minutes)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed, found $$($(PYTHON) -V): name another by make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Making the environment in $(VENV): 7 GB, about 3 minutes"
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(RUN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $(READY)
+
+demo: $(READY)   ## fine-tune a BERT-type model on 6,000 tweets, score it, ask it something (5 minutes)
+	@echo "Fine-tuning MiniLM on human-labelled tweets; the run is kept in runs/"
+	@dir=runs/demo-$$(date +%Y%m%d-%H%M%S); \
+	$(RUN)/python recipes/bert_sentiment.py --config recipes/presets/demo.yaml --output_dir $$dir && \
+	$(RUN)/python -m studio predict $$dir "What a wonderful morning, thank you all!" "I waited two hours and nobody came."
+
+app: $(READY)    ## show what can be launched
+	$(RUN)/python app.py
+
+test: $(READY)   ## run the tests
+	$(RUN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(READY)   ## check format and style
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+
+bench: $(READY)  ## measure speed, as ratios within one run (10 minutes)
+	$(RUN)/python -m tests.bench.training
+
+clean:           ## remove the environment and caches; runs/ stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

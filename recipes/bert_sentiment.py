@@ -1,0 +1,34 @@
+"""Fine-tune BERT to tell the sentiment of texts.
+
+    accelerate launch recipes/bert_sentiment.py --dataset_name reviews.csv
+
+Devlin et al. 2018, https://arxiv.org/abs/1810.04805
+"""
+
+from studio.config import ModelChoice, TextData, Training
+from studio.recipe import Recipe
+from studio.runs import Run
+
+
+def finetune(data: TextData, model: ModelChoice, training: Training, run: Run) -> dict[str, float]:
+    """Tokenise, train, score the held-out split, save."""
+    from studio.data.load import load
+
+    splits = load(data, training.seed, run)  # torch comes later: mistakes in the data show at once
+
+    from studio.data import text
+    from studio.export.finish import finish
+    from studio.models import build
+    from studio.training.trainer import StudioTrainer
+
+    network, tokenizer = build.text_classifier(model, splits.labels, training.seed)
+    tokens = text.tokenise(splits, tokenizer, data.max_seq_length)
+    trainer = StudioTrainer(network, training, tokens, tokenizer, run, splits.labels)
+    trainer.train(resume_from_checkpoint=run.last_good_checkpoint())  # None for a new run
+    return finish(trainer, tokens, splits, run)
+
+
+RECIPE = Recipe(finetune, title="BERT sentiment", task="text-classification", sample={"dataset_name": "sample:tweets"})
+
+if __name__ == "__main__":
+    RECIPE.launch()

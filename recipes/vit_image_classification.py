@@ -1,0 +1,53 @@
+"""Fine-tune a vision transformer (ViT, DeiT, Swin, CLIP's vision side) on pictures.
+
+    accelerate launch recipes/vit_image_classification.py --dataset_name photos/
+
+Without arguments a tiny ViT learns the MNIST digits from scratch.
+Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929
+"""
+
+from studio.config import ImageData, ModelChoice, Training
+from studio.recipe import Recipe
+from studio.runs import Run
+
+
+def finetune(data: ImageData, model: ModelChoice, training: Training, run: Run) -> dict[str, float]:
+    """Decode, train, score the held-out split, save."""
+    from studio.data.load import load
+
+    splits = load(data, training.seed, run)  # torch comes later: mistakes in the data show at once
+
+    from studio.data import images
+    from studio.export.finish import finish
+    from studio.models import build
+    from studio.training.trainer import StudioTrainer
+
+    network, processor = build.image_classifier(model, splits.labels, data, training.seed)
+    pictures = images.prepare(splits, processor, data, training.seed)
+    trainer = StudioTrainer(network, training, pictures, processor, run, splits.labels)
+    trainer.train(resume_from_checkpoint=run.last_good_checkpoint())  # None for a new run
+    return finish(trainer, pictures, splits, run)
+
+
+RECIPE = Recipe(
+    finetune,
+    title="ViT image classification",
+    task="image-classification",
+    sample={
+        "dataset_name": "sample:mnist",
+        "image_size": 28,
+        "model_name_or_path": "timm:vit_tiny_patch16_224",
+        "model_kwargs": "{patch_size: 4, embed_dim: 128, depth: 6, num_heads: 4}",
+        "num_train_epochs": 10.0,
+        "learning_rate": 1e-3,
+    },
+    defaults={
+        "model_name_or_path": "google/vit-base-patch16-224-in21k",
+        "num_train_epochs": 4.0,
+        "learning_rate": 5e-5,
+        "augmentation": "crop_and_flip",
+    },
+)
+
+if __name__ == "__main__":
+    RECIPE.launch()

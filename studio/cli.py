@@ -1,0 +1,76 @@
+"""The command line, `python -m studio`: what there is to do with runs and models besides training them.
+
+Each command imports what it needs when it is called, so that `--help` answers at once.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from studio.errors import RequestError, RunError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.callback()
+def commands(debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False) -> None:
+    """Ask a model, publish it. Training is started by the recipes: `python recipes/bert_sentiment.py --help`."""
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="a run folder or a model folder")],
+    inputs: Annotated[list[str], typer.Argument(help="texts, or files of pictures")],
+    top_k: Annotated[int, typer.Option(min=1, help="how many of the likeliest labels to show")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON for programs")] = False,
+) -> None:
+    """Print the label and the probabilities that a model gives to texts or pictures."""
+    from studio.predictor import Predictor
+
+    predictor = Predictor(Path(model))
+    items = [Path(name) for name in inputs] if predictor.task == "image-classification" else inputs
+    answers = predictor.predict(items, top_k=top_k)
+    if as_json:
+        rows = [
+            {"input": name, "label": a.label, "score": a.score, "scores": a.scores}
+            for name, a in zip(inputs, answers, strict=True)
+        ]
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    table = Table("input", "label", "probability", "next")
+    for name, answer in zip(inputs, answers, strict=True):
+        others = [f"{label} {score:.1%}" for label, score in answer.scores.items() if label != answer.label]
+        table.add_row(escape(name), escape(answer.label), f"{answer.score:.1%}", escape(", ".join(others)))
+    Console().print(table)
+
+
+@app.command()
+def push(
+    run: Annotated[Path, typer.Argument(help="a run folder")],
+    hub_model_id: Annotated[str, typer.Option(help="name on the Hub, such as my-name/my-model")],
+    private: Annotated[bool, typer.Option(help="keep the published model private")] = True,
+) -> None:
+    """Publish a finished run's model on the Hugging Face Hub."""
+    from studio.export import hub
+    from studio.runs import Run
+
+    Run(run).record()
+    print(hub.push(Run(run).model, hub_model_id, private=private))
+
+
+def main() -> None:
+    """Runs a command: exit code 0, 1 for a failure on the way, 2 for a bad request."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except (RequestError, RunError) as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, RequestError) else 1)

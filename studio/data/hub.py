@@ -1,0 +1,147 @@
+"""Data sets on the Hugging Face Hub, with its ways of saying no told in one paragraph each."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset, DatasetDict
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import httpx
+
+from studio.config import Data
+from studio.data.columns import choose
+from studio.data.folders import SPLITS
+from studio.data.labels import written
+from studio.data.rows import FEATURES, Kind, Rows, hash_picture, hash_text
+from studio.data.table import Table
+from studio.errors import RequestError
+
+_PATIENCE_S = 5  # for the first answer of the Hub
+_BATCH = 500  # rows
+_INSTEAD = "give the path of a file or folder instead, or a sample (sample:tweets, sample:mnist)"
+
+
+def read(data: Data, kind: Kind, content_column: str | None) -> tuple[dict[str, Rows], list[str], list[str] | None]:
+    """The rows of each split; notes; and the names of the classes in the order of their ids, where they are declared.
+
+    Raises:
+        RequestError: the data set or its columns cannot be found, or the Hub is out of reach.
+    """
+    loaded, notes = _load(data.dataset_name, data.dataset_config_name, data.dataset_revision)
+    splits = {SPLITS[name]: part for name, part in loaded.items() if name in SPLITS}
+    if "train" not in splits:
+        raise RequestError(f"the data set {data.dataset_name} has no training rows, only {', '.join(loaded)}")
+    train = splits["train"]
+    content_at, label_at = choose(_table(train, data.dataset_name), kind, content_column, data.label_column_name)
+    content, label = train.column_names[content_at], train.column_names[label_at]
+    notes.append(f"{data.dataset_name}: column {content!r} is the {kind}, column {label!r} the label")
+    declared = train.features[label]
+    classes = declared.names if isinstance(declared, datasets.ClassLabel) else None
+    return {split: _rows(part, kind, content, label) for split, part in splits.items()}, notes, classes
+
+
+def _load(name: str, config: str | None, revision: str | None) -> tuple[DatasetDict, list[str]]:
+    """The splits of a data set on the Hub, or of its copy on this machine when the Hub is out of reach; and notes."""
+    reachable = _reachable(name, revision)
+    try:
+        with nullcontext() if reachable else _offline():
+            found = datasets.load_dataset(name, config, revision=revision)
+    except ConnectionError as fault:
+        raise RequestError(
+            f"the data set {name} cannot be had: the Hugging Face Hub is out of reach "
+            f"and there is no copy of it on this machine; {_INSTEAD}"
+        ) from fault
+    except (datasets.exceptions.DatasetsError, ValueError, RuntimeError, OSError) as fault:
+        raise RequestError(
+            f"the data set {name} on the Hub cannot be read: {' '.join(str(fault).split())} "
+            f"(--dataset_config_name {config}, --dataset_revision {revision})"
+        ) from fault
+    notes = [] if reachable else [f"the Hub is out of reach: the copy of {name} from an earlier download was used"]
+    return found, notes
+
+
+def _reachable(name: str, revision: str | None) -> bool:
+    """Whether the Hub answers, asked once and briefly: `datasets` itself would try for half a minute."""
+    try:
+        HfApi().dataset_info(name, revision=revision, timeout=_PATIENCE_S)
+    except GatedRepoError as fault:
+        raise RequestError(
+            f"the data set {name} is open only to people its owners have let in: ask for access on "
+            f"https://huggingface.co/datasets/{name} and sign in with `hf auth login` or HF_TOKEN"
+        ) from fault
+    except RepositoryNotFoundError as fault:
+        raise RequestError(
+            f"there is no data set {name} on the Hugging Face Hub, or it is private and HF_TOKEN gives no access to "
+            f"it, nor is there a file or folder of that name here: check the spelling, or {_INSTEAD}"
+        ) from fault
+    except RevisionNotFoundError as fault:
+        raise RequestError(f"the data set {name} has no revision {revision!r} (--dataset_revision)") from fault
+    except HFValidationError as fault:
+        raise RequestError(f"{name!r} is neither a file or folder here nor a name on the Hub: {_INSTEAD}") from fault
+    except (OfflineModeIsEnabled, httpx.HTTPError):
+        return False
+    return True
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before
+
+
+def _table(dataset: Dataset, name: str) -> Table:
+    """The data set as a table, so that its columns are chosen like those of a file."""
+
+    def cells(positions: Sequence[int]) -> Iterator[tuple[int, tuple]]:
+        chosen = dataset.select_columns([dataset.column_names[at] for at in positions])
+        batches = chosen.with_format("arrow").iter(_BATCH)  # as stored: pictures stay packed
+        for at, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
+            yield at, tuple(row.values())
+
+    return Table(Path(name), dataset.column_names, cells)
+
+
+def _rows(dataset: Dataset, kind: Kind, content: str, label: str) -> Rows:
+    """The two columns of a data set, the content left where it is on the disk."""
+    contents = dataset.select_columns([content]).rename_column(content, kind)
+    if contents.features[kind] != FEATURES[kind]:
+        contents = contents.cast_column(kind, FEATURES[kind])
+    hashes = (_hash(value) for batch in contents.iter(_BATCH) for value in batch[kind])
+    return Rows(contents, _labels(dataset, label), np.fromiter(hashes, np.uint64, len(contents)))
+
+
+def _labels(dataset: Dataset, label: str) -> pa.ChunkedArray:
+    """As strings, null where there is none; a public test set may lack the column."""
+    if label not in dataset.column_names:
+        return pa.chunked_array([pa.nulls(len(dataset), pa.string())])
+    feature = dataset.features[label]
+    declared = isinstance(feature, datasets.ClassLabel)
+
+    def name(value: Any) -> str | None:
+        if declared:
+            return None if value in (None, -1) else feature.names[value]
+        return written(value)
+
+    batches = dataset.select_columns([label]).iter(_BATCH)
+    return pa.chunked_array([pa.array(map(name, batch[label]), pa.string()) for batch in batches], pa.string())
+
+
+def _hash(content: str | dict | None) -> int:
+    if isinstance(content, dict):
+        return hash_picture(content["bytes"] or Path(content["path"]))
+    return hash_text(content)

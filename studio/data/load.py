@@ -1,0 +1,40 @@
+"""From a person's data to rows divided for training, without torch: mistakes in the data show within seconds."""
+
+import contextlib
+
+from studio import launch
+from studio.config import Data, ImageData
+from studio.data import sources, splits
+from studio.data.readable import readable
+from studio.runs import Run
+
+
+def load(data: Data, seed: int, run: Run) -> splits.Splits:
+    """The labelled rows, divided into train, validation and test; the run keeps how, and the notes are printed.
+
+    Pictures that cannot be read are left out and named in the notes.
+
+    Raises:
+        RequestError: the data cannot be read or divided, or too many pictures are unreadable.
+    """
+    with _rank_zero_first():
+        source = sources.read(data)
+        divided = splits.divide(readable(source) if isinstance(data, ImageData) else source, data, seed)
+    if run.writes:
+        splits.save(divided, run.splits)
+        sizes = {name: len(getattr(divided, name)) for name in splits.SPLITS}
+        told = ", ".join(f"{count:,} {name}" for name, count in sizes.items())
+        print(f"{divided.origin}: {told} rows, {len(divided.labels)} classes")
+        for note in divided.notes:
+            print(f"  {note}")
+        run.log("status", {"state": "running", "rows": sizes, "labels": divided.labels, "notes": divided.notes})
+    return divided
+
+
+def _rank_zero_first() -> contextlib.AbstractContextManager:
+    """Lets rank zero fill the cache of prepared data, which the other ranks then read."""
+    if launch.world_size() == 1:
+        return contextlib.nullcontext()
+    from accelerate import PartialState
+
+    return PartialState().main_process_first()

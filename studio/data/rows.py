@@ -1,0 +1,140 @@
+"""Rows on their way into a data set: content, label as it was written, and a hash of the content, kept on disk."""
+
+import errno
+import hashlib
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import datasets
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset
+
+from studio.errors import RunError
+
+Kind = Literal["text", "image"]
+Picture = Path | bytes
+
+_BATCH = 500
+FEATURES = {"text": datasets.Value("string"), "image": datasets.Image(decode=False)}
+
+
+@dataclass
+class Rows:
+    """One split as it was read, before its labels become ids. All three have one entry per row."""
+
+    content: Dataset  # one column: "text" (str) or "image" ({"bytes", "path"})
+    labels: pa.ChunkedArray  # strings (plain or dictionary encoded) as written; null where there is none
+    hashes: np.ndarray  # uint64, of the content; 0 where there is no content
+
+
+def store(pairs: Iterable[tuple[str | Picture | None, str | None]], kind: Kind, key: str) -> Rows:
+    """Write (content, label) pairs into the cache on disk, or find them there.
+
+    `pairs` is consumed only when the cache has nothing under `key`, which must name everything the pairs
+    follow from. The rows are memory-mapped, so their number does not show in the memory of the process.
+    """
+    path = cache_folder() / f"{_digest(f'{kind} {key} {_code()}'.encode()):016x}.arrow"
+    features = datasets.Features(
+        {kind: FEATURES[kind], "label": datasets.Value("string"), "hash": datasets.Value("uint64")}
+    )
+    if not path.exists():
+        _write(_batches(iter(pairs), kind, features.arrow_schema), features.arrow_schema, path)
+    stored = Dataset.from_file(str(path), info=datasets.DatasetInfo(features=features))
+    return Rows(stored.select_columns([kind]), stored.data["label"], stored.data["hash"].to_numpy())
+
+
+def hash_text(text: str | None) -> int:
+    """64 bits that stand for a text; 0 for none and for white space."""
+    return _digest(text.encode("utf-8", "replace")) if text and not text.isspace() else 0
+
+
+def hash_picture(picture: Picture | None) -> int:
+    """64 bits that stand for the bytes of a picture or picture file; 0 for none."""
+    if picture is None:
+        return 0
+    if isinstance(picture, bytes):
+        return _digest(picture)
+    with picture.open("rb") as file:
+        return _number(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).digest())
+
+
+def cache_folder() -> Path:
+    """Where rows and unpacked archives are kept between runs: below the cache of `datasets` (HF_HOME moves it)."""
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "studio"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    """Around writing to the cache.
+
+    Raises:
+        RunError: the disk is full.
+    """
+    try:
+        yield
+    except OSError as failure:
+        if failure.errno != errno.ENOSPC:
+            raise
+        raise RunError(
+            f"no space left on the disk of {cache_folder()}, where data is kept between runs: "
+            "make room, or let HF_HOME name a folder on a larger disk"
+        ) from failure
+
+
+def _batches(pairs: Iterator, kind: Kind, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    encode, digest = (_encode_text, hash_text) if kind == "text" else (_encode_picture, hash_picture)
+    while batch := list(itertools.islice(pairs, _BATCH)):
+        contents, labels = zip(*batch, strict=True)
+        yield pa.record_batch(
+            [
+                pa.array(map(encode, contents), schema.field(0).type),
+                pa.array(labels, pa.string()),
+                pa.array(map(digest, contents), pa.uint64()),
+            ],
+            schema=schema,
+        )
+
+
+def _encode_text(text: str | None) -> bytes | None:
+    return text and text.encode("utf-8", "replace")  # a lone surrogate from JSON becomes "?"
+
+
+def _encode_picture(picture: Picture | None) -> dict | None:
+    if isinstance(picture, bytes):
+        return {"bytes": picture, "path": None}
+    return picture and {"bytes": None, "path": str(picture)}
+
+
+def _write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    try:
+        with full_disk_told(), pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _digest(data: bytes) -> int:
+    return _number(hashlib.blake2b(data, digest_size=8).digest())
+
+
+def _number(digest: bytes) -> int:
+    return int.from_bytes(digest, "big")
+
+
+@cache
+def _code() -> str:
+    """Stands for the code that reads rows, so that rows read by older code are never found again."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.blake2b(b"".join(source.read_bytes() for source in sources)).hexdigest()

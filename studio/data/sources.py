@@ -1,0 +1,169 @@
+"""Reads labelled texts and pictures from files, folders, archives, the Hub and the samples into one shape."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
+
+from studio.config import ImageData, TextData
+from studio.data import files, formats, hub, labels, sample_rows
+from studio.data.rows import Kind, Rows
+from studio.errors import RequestError
+
+SPLITS = ("train", "validation", "test")
+_CHUNK = 10_000  # rows
+
+
+@dataclass
+class Source:
+    """Labelled rows in the splits in which they were given; "train" is always there.
+
+    Columns: "text" (str) or "image" ({"bytes", "path"}, one of them None); "label" (id, the position in `labels`);
+    "row_id" (hash of the content and a count of its earlier occurrences, unique over all splits).
+    """
+
+    splits: dict[str, Dataset]
+    labels: list[str]
+    notes: list[str]  # sentences about how the data was read and what was left out
+    origin: str
+
+
+def read(data: TextData | ImageData) -> Source:
+    """The labelled rows that the settings name.
+
+    Raises:
+        RequestError: they are not there, or cannot be read as labelled texts or pictures.
+    """
+    is_image = isinstance(data, ImageData)
+    kind: Kind = "image" if is_image else "text"
+    column = data.image_column_name if is_image else data.text_column_name
+    name = data.dataset_name or data.train_file
+    if name is None:
+        raise RequestError("there is no data to train on: give --dataset_name or --train_file")
+    origin, rows, notes, classes = name, {}, [], None
+    places = {}  # of what is read from this machine
+    if name.startswith("sample:"):
+        rows["train"] = sample_rows.read(name, kind)
+    elif data.dataset_name and _is_hub_id(name):
+        rows, notes, classes = hub.read(data, kind, column)
+    else:
+        origin = Path(name).expanduser().resolve().name
+        places = files.parts(Path(name), kind)
+    more_rows, more_notes = files.read(places | _separate_places(data, kind), kind, data, column)
+    return _assembled(rows | more_rows, notes + more_notes, classes, origin, _flagged(data))
+
+
+def _separate_places(data: TextData | ImageData, kind: Kind) -> dict[str, list[Path]]:
+    """The files or folders of the splits that have flags of their own."""
+    found = {}
+    for split, name in _flagged(data).items():
+        parts = files.parts(Path(name), kind)
+        if list(parts) != ["train"]:
+            raise RequestError(
+                f"--{split}_file {name} is divided itself ({', '.join(parts)}): name one of its parts, "
+                "or give the whole as --dataset_name"
+            )
+        found[split] = parts["train"]
+    return found
+
+
+def _flagged(data: TextData | ImageData) -> dict[str, str]:
+    flags = {"validation": data.validation_file, "test": data.test_file}
+    return {split: name for split, name in flags.items() if name}
+
+
+def _is_hub_id(name: str) -> bool:
+    """Whether a name that is no path on this machine looks like owner/name rather than like a missing file."""
+    like_a_file = formats.suffix(Path(name)) in formats.SUFFIXES | {".zip", ".gz", ".xlsx", ".xls"}
+    like_an_id = re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", name)
+    return not Path(name).expanduser().exists() and not like_a_file and bool(like_an_id)
+
+
+def _assembled(
+    found: dict[str, Rows], notes: list[str], classes: list[str] | None, origin: str, flagged: dict[str, str]
+) -> Source:
+    """Labels become ids, rows without label or content are left out, every other row gets its id."""
+    rows = {split: found[split] for split in SPLITS if split in found}
+    notes = notes + _drop_unlabelled(rows, flagged)
+    names, ids, remarks = labels.number({split: part.labels for split, part in rows.items()}, classes, origin)
+    notes += remarks
+    empty = sum(np.count_nonzero(part.hashes == 0) for part in rows.values())
+    if empty:
+        kind = found["train"].content.column_names[0]
+        notes.append(f"{empty:,} of {sum(map(len, ids.values())):,} rows have no {kind} and were left out")
+    kept = {split: (ids[split] >= 0) & (part.hashes != 0) for split, part in rows.items()}
+    _check_classes({split: ids[split][kept[split]] for split in rows}, names, origin)
+    row_ids = _row_ids([(part.hashes, ids[split], kept[split]) for split, part in rows.items()])
+    features = datasets.Features({"label": datasets.ClassLabel(names=names), "row_id": datasets.Value("string")})
+    splits = {}
+    for (split, part), identities in zip(rows.items(), row_ids, strict=True):
+        table = pa.table({"label": ids[split], "row_id": identities})
+        # Without a fingerprint, `datasets` makes one from a copy of the whole table.
+        fingerprint = hashlib.blake2b(ids[split], key=hashlib.blake2b(part.hashes).digest()).hexdigest()
+        columns = Dataset(table, info=datasets.DatasetInfo(features=features), fingerprint=fingerprint[:16])
+        joined = datasets.concatenate_datasets([part.content, columns], axis=1)
+        splits[split] = joined if kept[split].all() else joined.select(np.flatnonzero(kept[split]))
+    return Source(splits, names, notes, origin)
+
+
+def _drop_unlabelled(rows: dict[str, Rows], flagged: dict[str, str]) -> list[str]:
+    """Takes out splits whose labels are hidden: a public test set often has none, or -1 everywhere."""
+    hidden = set() if "-1" in pc.unique(rows["train"].labels).to_pylist() else {"-1"}
+    notes = []
+    for split in [split for split in rows if split != "train"]:
+        found = {(label or "").strip().casefold() for label in pc.unique(rows[split].labels).to_pylist()}
+        if found <= labels.MISSING | hidden:
+            if split in flagged:
+                raise RequestError(
+                    f"--{split}_file {flagged[split]} has no labels, or not in the column of the training rows"
+                )
+            del rows[split]
+            notes.append(f"the {split} rows that came with the data have no labels and were not used")
+    return notes
+
+
+def _check_classes(ids: dict[str, np.ndarray], names: list[str], origin: str) -> None:
+    """Training rows of at least two classes, and of every class that the other splits have."""
+    known = np.unique(ids["train"])
+    if len(known) < 2:
+        raise RequestError(
+            f"{origin}: the training rows that can be used are of {len(known)} class"
+            f"{'es' * (len(known) == 0)} ({', '.join(names[at] for at in known)}); a classifier needs at least two"
+        )
+    for split in ids:
+        unknown = [repr(names[at]) for at in np.setdiff1d(ids[split], known)]
+        if unknown:
+            raise RequestError(
+                f"{origin}: the {split} rows have labels that no training row has: {', '.join(unknown[:10])} "
+                f"(training rows: {', '.join(repr(names[at]) for at in known[:10])}). "
+                "Correct the spelling or take them out"
+            )
+
+
+def _row_ids(splits: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[pa.ChunkedArray]:
+    """From (hashes, class ids, which rows are kept) of each split, the ids of its rows, null where not kept.
+
+    Rows of one content are counted by split and class, so that the order of the rows in a file does not matter.
+    """
+    hashes, classes, kept = (np.concatenate(arrays) for arrays in zip(*splits, strict=True))
+    split = np.repeat(np.arange(len(splits)), [len(part[0]) for part in splits])
+    order = np.lexsort((classes, split, hashes, ~kept))  # kept rows first
+    first = np.diff(hashes[order], prepend=~hashes[order[0]]) != 0
+    begins = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
+    occurrence = np.empty(len(order), np.int64)
+    occurrence[order] = np.arange(len(order)) - begins
+
+    ends = np.cumsum([len(part[0]) for part in splits])
+    chunks = []
+    for begin in range(0, len(order), _CHUNK):
+        part = slice(begin, begin + _CHUNK)
+        pairs = zip(hashes[part].tolist(), occurrence[part].tolist(), kept[part].tolist(), strict=True)
+        chunks.append(pa.array([f"{digest:016x}-{count}" if keep else None for digest, count, keep in pairs]))
+    everything = pa.chunked_array(chunks, pa.string())
+    return [everything.slice(end - len(part[0]), len(part[0])) for end, part in zip(ends, splits, strict=True)]

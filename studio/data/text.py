@@ -1,0 +1,46 @@
+"""Texts become tokens: tokenise once, pad each batch to its own longest text."""
+
+import os
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
+
+from studio.data import splits
+
+
+def tokenise(divided: splits.Splits, tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> dict[str, Dataset]:
+    """Token ids of each split, with the columns row_id, labels, length (in tokens) and what the model takes.
+
+    Validation and test are sorted by length: padding each batch to its longest text then costs next to nothing,
+    and the row ids travel along.
+    """
+    longest = min(max_seq_length, tokenizer.model_max_length)
+    tokenizer.model_max_length = longest  # saved with the model, which then cuts texts as it did in training
+
+    def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        encoded = dict(tokenizer(rows["text"], truncation=True, max_length=longest))
+        return encoded | {"labels": rows["label"], "length": [len(ids) for ids in encoded["input_ids"]]}
+
+    def tokens(rows: Dataset) -> Dataset:
+        # the tokenizer's own threads and forked workers do not mix, and the threads are fast enough
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+        kept = [name for name in rows.column_names if name != "row_id"]
+        return rows.map(encode, batched=True, remove_columns=kept, desc="tokenising")
+
+    return {
+        "train": tokens(divided.train),
+        "validation": by_length(tokens(divided.validation)),
+        "test": by_length(tokens(divided.test)),
+    }
+
+
+def by_length(rows: Dataset) -> Dataset:
+    """The rows from the shortest to the longest."""
+    return rows.select(np.argsort(rows["length"][:], kind="stable"))
+
+
+def collator(tokenizer: PreTrainedTokenizerBase) -> DataCollatorWithPadding:
+    """Pads a batch to its longest text, on a multiple of 8 as matrix units like it: (batch, tokens)."""
+    return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8)

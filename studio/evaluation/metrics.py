@@ -1,0 +1,155 @@
+"""What a classifier scores, read off its confusion matrix, and how far chance may have moved each figure.
+
+The macro averages run over the classes that occur in the truth or among the predictions, which is what
+scikit-learn does when it is not given a list of labels: a class missing from a small split neither helps
+nor hurts. A ratio without a denominator counts as 0 (scikit-learn's zero_division=0).
+"""
+
+from collections.abc import Callable
+
+import datasets
+import evaluate
+import numpy as np
+from scipy import sparse
+from transformers import EvalPrediction
+
+from studio.errors import RunError
+
+# The name of each score in files and flags, and what people call it.
+SCORES = {
+    "accuracy": "accuracy",
+    "f1_macro": "F1, macro",
+    "f1_weighted": "F1, weighted",
+    "precision_macro": "precision, macro",
+    "recall_macro": "recall, macro",
+}
+
+# Resamples are drawn in blocks of at most this many counts, about 80 MB.
+_BLOCK = 10_000_000
+
+
+def compute_metrics(labels: list[str]) -> Callable[[EvalPrediction], dict[str, float]]:
+    """The function that the Trainer calls after each evaluation: the five SCORES.
+
+    Every rank computes them on the gathered predictions.
+    """
+    # In memory: several ranks (or runs) would fight over the lock files of evaluate's cache.
+    metric = Classification(keep_in_memory=True)
+
+    def compute(evaluation: EvalPrediction) -> dict[str, float]:
+        predictions = finite_logits(evaluation.predictions).argmax(axis=-1)
+        return metric.compute(predictions=predictions, references=evaluation.label_ids, classes=len(labels))
+
+    return compute
+
+
+class Classification(evaluate.Metric):
+    """The five SCORES as a module of the `evaluate` library; `compute` also takes the number of `classes`."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="Accuracy, macro and weighted F1, macro precision and macro recall of class ids.",
+            citation="",
+            features=datasets.Features(predictions=datasets.Value("int64"), references=datasets.Value("int64")),
+            format="numpy",
+        )
+
+    def _compute(self, predictions: np.ndarray, references: np.ndarray, classes: int) -> dict[str, float]:
+        return scores(confusion(references, predictions, classes))
+
+
+def finite_logits(predictions: np.ndarray | tuple[np.ndarray, ...]) -> np.ndarray:
+    """The logits (rows, classes) of a Trainer's predictions, which some models follow by hidden states.
+
+    Raises:
+        RunError: a logit is not finite; argmax would silently call such a row class 0.
+    """
+    logits = predictions[0] if isinstance(predictions, tuple) else predictions
+    broken = int((~np.isfinite(logits)).any(axis=-1).sum())
+    if broken:
+        raise RunError(
+            f"the model answers {broken} of {len(logits)} evaluated rows with numbers that are not finite: "
+            "training has diverged; try a lower --learning_rate, or --bf16 false"
+        )
+    return logits
+
+
+def confusion(truth: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """Counts (classes, classes) of class ids: rows are the truth, columns the predictions."""
+    cells = np.asarray(truth, np.int64) * classes + np.asarray(predictions, np.int64)
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+
+def scores(matrix: np.ndarray) -> dict[str, float]:
+    """The five SCORES of a confusion matrix."""
+    found = _scores(matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0))
+    return {name: float(value) for name, value in found.items()}
+
+
+def per_class(matrix: np.ndarray, labels: list[str]) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support (rows of that class) under each label."""
+    truth = matrix.sum(axis=1)
+    precision, recall, f1 = _rates(matrix.diagonal(), truth, matrix.sum(axis=0))
+    return {
+        label: {
+            "precision": float(precision[i]),
+            "recall": float(recall[i]),
+            "f1": float(f1[i]),
+            "support": int(truth[i]),
+        }
+        for i, label in enumerate(labels)
+    }
+
+
+def intervals(matrix: np.ndarray, *, seed: int, resamples: int = 1000) -> dict[str, list[float]]:
+    """Bootstrap percentile intervals [low, high] that hold 95 % for the five SCORES (Efron 1979).
+
+    Each resample draws the cells of the confusion matrix from a multinomial. That is exactly the
+    distribution of the matrix when rows are drawn with replacement, at a cost that does not grow with
+    the rows. The interval covers the choice of test rows, not of training rows or seed. A figure
+    without a single error gets an interval of no width, for no resample can show one.
+    """
+    generator = np.random.default_rng(seed)
+    total, classes = int(matrix.sum()), len(matrix)
+    truth, predicted = np.nonzero(matrix)
+    shares = matrix[truth, predicted] / total
+    by_truth, by_prediction = _membership(truth, classes), _membership(predicted, classes)
+    right = by_truth.multiply((truth == predicted)[:, None]).tocsr()
+
+    block = max(1, _BLOCK // len(shares))
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in SCORES}
+    for start in range(0, resamples, block):
+        counts = generator.multinomial(total, shares, size=min(block, resamples - start))  # (block, cells)
+        for name, values in _scores(counts @ right, counts @ by_truth, counts @ by_prediction).items():
+            drawn[name].append(values)
+    return {name: np.quantile(np.concatenate(values), [0.025, 0.975]).tolist() for name, values in drawn.items()}
+
+
+def _membership(cell_class: np.ndarray, classes: int) -> sparse.csr_array:
+    """(cells, classes): 1 where the cell belongs to the class, so that counts @ it sums cells by class."""
+    cells = np.arange(len(cell_class))
+    ones = np.ones(len(cell_class), np.int64)
+    return sparse.csr_array((ones, (cells, cell_class)), shape=(len(cell_class), classes))
+
+
+def _scores(hits: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
+    """The SCORES from counts (..., classes): right predictions, rows of the class, predictions of it."""
+    precision, recall, f1 = _rates(hits, truth, predicted)
+    rows = truth.sum(axis=-1)
+    present = ((truth + predicted) > 0).sum(axis=-1)  # an absent class adds 0 to each sum below
+    return {
+        "accuracy": hits.sum(axis=-1) / rows,
+        "f1_macro": f1.sum(axis=-1) / present,
+        "f1_weighted": (f1 * truth).sum(axis=-1) / rows,
+        "precision_macro": precision.sum(axis=-1) / present,
+        "recall_macro": recall.sum(axis=-1) / present,
+    }
+
+
+def _rates(hits: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Precision, recall and F1 (..., classes) from counts (..., classes)."""
+    return _ratio(hits, predicted), _ratio(hits, truth), _ratio(2 * hits, truth + predicted)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0)

@@ -1,0 +1,178 @@
+"""The report of a run: how the finished model does on rows it was not trained on, and every single prediction."""
+
+import json
+import math
+import os
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from scipy.special import softmax
+from transformers import Trainer
+
+from studio.errors import RunError
+from studio.evaluation import metrics
+from studio.runs import write_whole
+
+if TYPE_CHECKING:
+    from studio.data.images import Pictures
+
+_MOST_CLASSES_SHOWN = 20
+
+
+@dataclass
+class Report:
+    """`metrics` is the content of metrics.json, `predictions` that of predictions.parquet."""
+
+    metrics: dict[str, Any]
+    predictions: pa.Table
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The figures of the test split, without intervals and classes."""
+        return {name: value for name, value in self.metrics["splits"]["test"].items() if not isinstance(value, dict)}
+
+    def save(self, folder: Path) -> None:
+        """Writes both files, each whole; predictions first, so that metrics.json means the report is complete."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_parquet(self.predictions, folder / "predictions.parquet")
+        write_whole(folder / "metrics.json", json.dumps(self.metrics, indent=2, allow_nan=False))
+
+
+def evaluate(trainer: Trainer, rows: dict[str, datasets.Dataset] | dict[str, "Pictures"]) -> Report:
+    """Scores the trainer's model on the validation and test rows; every rank has to call it.
+
+    `rows` has the keys train, validation and test; tokens come with the columns labels and row_id.
+
+    Raises:
+        RunError: the model answers with numbers that are not finite, or in another order than it was asked.
+    """
+    names = trainer.model.config.id2label
+    labels = [names[i] for i in range(len(names))]
+    splits, tables = {}, []
+    for split in ("validation", "test"):
+        logits, truth, loss = _predict(trainer, rows[split], split)
+        splits[split] = _figures(logits, truth, loss, labels, seed=trainer.args.seed)
+        tables.append(_table(logits, truth, labels, split, row_ids(rows[split])))
+    is_image = trainer.model.main_input_name == "pixel_values"
+    found = {
+        "task": "image-classification" if is_image else "text-classification",
+        "labels": labels,
+        "metric_for_best_model": trainer.args.metric_for_best_model,
+        "splits": splits,
+        "train": {"samples": len(rows["train"]), **_training(trainer)},
+    }
+    return Report(found, pa.concat_tables(tables))
+
+
+def row_ids(rows: "datasets.Dataset | Pictures") -> list[str]:
+    """The id of each row, in the order of the rows."""
+    return rows["row_id"][:] if isinstance(rows, datasets.Dataset) else rows.row_ids
+
+
+def show(found: dict[str, Any], console: Console) -> None:
+    """Prints the figures of the test split (`found` is the content of metrics.json) for a person to read."""
+    test = found["splits"]["test"]
+    scores = Table(title=f"Test set: {test['samples']:,} rows", title_justify="left")
+    scores.add_column("metric")
+    scores.add_column("value", justify="right")
+    scores.add_column("95 % interval", justify="right")
+    for name, title in metrics.SCORES.items():
+        low, high = test["intervals"][name]
+        scores.add_row(title, f"{test[name]:.3f}", f"{low:.3f} to {high:.3f}")
+    scores.add_row("accuracy of always answering the commonest class", f"{test['majority_accuracy']:.3f}", "")
+    console.print(scores)
+    if len(test["per_class"]) <= _MOST_CLASSES_SHOWN:
+        console.print(_class_table(test["per_class"]))
+
+
+def _class_table(per_class: dict[str, dict[str, float]]) -> Table:
+    table = Table("class")
+    for title in ("precision", "recall", "F1", "rows"):
+        table.add_column(title, justify="right")
+    for label, row in per_class.items():
+        rates = (f"{row[name]:.3f}" for name in ("precision", "recall", "f1"))
+        table.add_row(escape(label), *rates, f"{row['support']:,}")
+    return table
+
+
+def _predict(trainer: Trainer, rows: "datasets.Dataset | Pictures", split: str) -> tuple[np.ndarray, np.ndarray, float]:
+    """Logits (rows, classes), labels (rows,) and the mean loss, in the order of `rows`."""
+    output = trainer.predict(rows, metric_key_prefix=split)
+    logits, loss = metrics.finite_logits(output.predictions), output.metrics[f"{split}_loss"]
+    if not math.isfinite(loss):
+        raise RunError(f"the {split} loss is {loss}: training has diverged; try a lower --learning_rate")
+    truth = np.asarray(rows["labels"][:] if isinstance(rows, datasets.Dataset) else rows.labels)
+    # A sampler that orders rows by length hands them back in that order: ids would go to the wrong rows.
+    if not np.array_equal(output.label_ids, truth):
+        raise RunError(
+            f"the {split} rows came back from the model in another order than they were given: "
+            "leave out --train_sampling_strategy, which also orders the rows of an evaluation"
+        )
+    return logits, truth, loss
+
+
+def _figures(logits: np.ndarray, truth: np.ndarray, loss: float, labels: list[str], *, seed: int) -> dict[str, Any]:
+    matrix = metrics.confusion(truth, logits.argmax(axis=-1), len(labels))
+    return {
+        **metrics.scores(matrix),
+        "loss": float(loss),
+        "samples": len(truth),
+        "majority_accuracy": float(matrix.sum(axis=1).max() / len(truth)),
+        "intervals": metrics.intervals(matrix, seed=seed),
+        "per_class": metrics.per_class(matrix, labels),
+    }
+
+
+def _table(logits: np.ndarray, truth: np.ndarray, labels: list[str], split: str, ids: list[str]) -> pa.Table:
+    """One row per prediction; `score` is the probability of the predicted class."""
+    probabilities = softmax(logits.astype(np.float32), axis=-1)  # (rows, classes)
+    names = np.asarray(labels, dtype=object)
+    return pa.table(
+        {
+            "row_id": ids,
+            "split": [split] * len(ids),
+            "label": names[truth],
+            "prediction": names[logits.argmax(axis=-1)],
+            "score": probabilities.max(axis=-1),
+            **{f"probability_{label}": probabilities[:, i] for i, label in enumerate(labels)},
+        }
+    )
+
+
+def _training(trainer: Trainer) -> dict[str, float | int | None]:
+    """What the training cost; memory is that of this process (on CUDA: of its device)."""
+    summary = next((log for log in reversed(trainer.state.log_history) if "train_runtime" in log), {})
+    return {
+        "runtime_s": summary.get("train_runtime"),
+        "samples_per_second": summary.get("train_samples_per_second"),
+        "steps": trainer.state.global_step,
+        "peak_memory_bytes": _peak_memory_bytes(trainer.args.device),
+    }
+
+
+def _peak_memory_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in kilobytes
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        pq.write_table(table, file)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)

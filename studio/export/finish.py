@@ -1,0 +1,35 @@
+"""The end of a run, the same for every recipe: score, save, describe, show."""
+
+import sys
+
+import yaml
+from rich.console import Console
+
+from studio.data.splits import Splits
+from studio.evaluation import report
+from studio.export import card
+from studio.runs import Run
+from studio.training.trainer import StudioTrainer
+
+
+def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> dict[str, float]:
+    """Scores the best checkpoint on the rows held out, and returns the test metrics.
+
+    Writes report/ and, with its card, model/. `tokens` holds the datasets train, validation and test as the
+    trainer takes them; every rank calls this.
+
+    Raises:
+        RunError: the model answers with numbers that are not finite.
+    """
+    found = report.evaluate(trainer, tokens)
+    with run.writing_model() as folder:
+        trainer.save_model(str(folder))
+        if run.writes:
+            found.save(run.report)
+            settings = yaml.safe_load(run.config.read_text())
+            card.write(folder, metrics=found.metrics, settings=settings, origin=splits.origin)
+    if run.writes:
+        report.show(found.metrics, Console(file=sys.stdout))
+        example = "photo.jpg" if found.metrics["task"] == "image-classification" else '"some text"'
+        print(f"\nmodel   {run.model}\nreport  {run.report}\nask it  python -m studio predict {run.folder} {example}")
+    return found.scores

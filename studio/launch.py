@@ -1,0 +1,114 @@
+"""What must be right about the process before torch is imported: ranks, threads, the Hub in reach, the log."""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+from studio.errors import RequestError
+
+
+def rank() -> int:
+    """This process's place among those of the job; 0 when it is alone."""
+    return int(os.environ.get("RANK", 0))
+
+
+def world_size() -> int:
+    """How many processes the launcher started for this job."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def check_launcher() -> None:
+    """Refuses a launch of which Accelerate silently runs one process only.
+
+    `accelerate launch --cpu --num_processes 2` (and a configuration of the type MULTI_CPU) announces several
+    processes by MASTER_ADDR and starts one, without RANK and WORLD_SIZE (accelerate 1.15, simple_launcher).
+    """
+    by_accelerate = "ACCELERATE_MIXED_PRECISION" in os.environ
+    if by_accelerate and "MASTER_ADDR" in os.environ and "WORLD_SIZE" not in os.environ:
+        script = " ".join(sys.argv)
+        raise RequestError(
+            "accelerate was asked for several processes on the CPU and started only one. "
+            f"Several CPU processes start by `accelerate launch --multi_gpu --num_processes 2 {script}` "
+            f"(which needs no GPU) or by `torchrun --nproc_per_node 2 {script}`"
+        )
+
+
+def set_threads() -> None:
+    """Gives each process its share of the cores where a launcher has set one thread without being asked.
+
+    Accelerate and torchrun export OMP_NUM_THREADS=1, which makes training on a CPU about 1.5 times slower.
+    """
+    by_launcher = "ACCELERATE_MIXED_PRECISION" in os.environ or "RANK" in os.environ
+    if by_launcher and os.environ.get("OMP_NUM_THREADS") == "1":
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        os.environ["OMP_NUM_THREADS"] = str(max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+
+
+def be_quiet() -> None:
+    """Keeps the libraries' progress bars out of logs and off the screens of ranks other than zero, and their hints
+    to developers away from everybody."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if rank() != 0 or not sys.stderr.isatty():
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # transformers heeds it as well
+        os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+
+
+def settle_hub(names: Iterable[str | None]) -> None:
+    """Goes offline at once when a name needs the Hub and the Hub does not answer.
+
+    The libraries would try again for half a minute; offline they take what is cached or fail immediately.
+    """
+    on_hub = [name for name in names if name and not name.startswith(("sample:", "timm:")) and not Path(name).exists()]
+    if not on_hub or os.environ.get("HF_HUB_OFFLINE"):
+        return
+    request = urllib.request.Request(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=4).close()
+    except urllib.error.HTTPError:
+        pass  # it answers, whatever it says
+    except OSError:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        if "huggingface_hub" in sys.modules:  # it has read the variable already
+            sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE = True
+
+
+def shared_name(name: str) -> str:
+    """Rank zero's `name`, on every rank."""
+    if world_size() == 1:
+        return name
+    import torch
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    PartialState(cpu=not torch.accelerator.is_available())
+    return broadcast_object_list([name])[0]
+
+
+class Tee:
+    """A text stream that also goes to a log file; `screen` may be replaced while a progress bar is drawn."""
+
+    def __init__(self, screen: TextIO, log: TextIO):
+        self.screen = screen
+        self.log = log
+
+    def write(self, text: str) -> int:
+        self.log.write(text)
+        self.log.flush()
+        return self.screen.write(text)
+
+    def flush(self) -> None:
+        self.screen.flush()
+
+    def isatty(self) -> bool:
+        return self.screen.isatty()
+
+    def fileno(self) -> int:
+        return self.screen.fileno()
+
+    @property
+    def encoding(self) -> str:
+        return self.screen.encoding

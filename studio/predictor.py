@@ -1,0 +1,222 @@
+"""Answers from a saved model: labels with probabilities for texts or pictures, prepared as they were in training."""
+
+import io
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageOps
+from safetensors import SafetensorError
+from transformers import (
+    MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+
+from studio.data.decode import UnreadablePicture, decode
+from studio.errors import RequestError, RunError
+
+Picture = Path | str | bytes | Image.Image
+
+# Only files of the folder, only safetensors, and never code that came with the model.
+_SAFELY = {"local_files_only": True, "trust_remote_code": False}
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")
+_LONGEST = 512  # tokens; for a tokenizer that does not say how many its model takes
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The label with the highest probability, `score`; `scores` holds the best labels first.
+
+    `version` names the registered model that answered, None for a plain folder. `milliseconds` is the
+    share of one item in the time its batch took.
+    """
+
+    label: str
+    score: float
+    scores: dict[str, float]
+    version: str | None
+    milliseconds: float
+
+
+class Predictor:
+    """A text or image classifier in memory, read from a Hugging Face model folder or a run folder.
+
+    Raises:
+        RequestError: the folder holds no model, none that classifies, or one that cannot be loaded safely.
+    """
+
+    def __init__(self, folder: Path | str, device: str | None = None):
+        self.folder = _model_folder(Path(folder))
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.version: str | None = None
+        config = _config(self.folder)
+        self.task = _task(config, self.folder)
+        self.labels = [config.id2label[i] for i in range(config.num_labels)]
+        self.network = _network(self.folder, config, self.task).to(self.device).eval()
+        processor = AutoImageProcessor if self.task == "image-classification" else AutoTokenizer
+        self.processor = _loaded(self.folder, processor.from_pretrained, self.folder, **_SAFELY)
+
+    def predict(
+        self, items: Sequence[str | Picture], batch_size: int = 32, top_k: int | None = None
+    ) -> list[Prediction]:
+        """One prediction per item: texts for a text model; paths, contents or PIL pictures for an image model.
+
+        `top_k` keeps that many of the best labels in `scores`.
+
+        Raises:
+            RequestError: an item is not what the model takes; it is named by its path or place.
+            RunError: the model's answer is not finite, so that no label is better than another.
+        """
+        answers = []
+        for first in range(0, len(items), batch_size):
+            batch = items[first : first + batch_size]
+            began = time.perf_counter()
+            logits = self.logits(batch, first)
+            if not logits.isfinite().all():
+                raise RunError(f"the model in {self.folder} answers with numbers that are not finite: train it anew")
+            probabilities = logits.softmax(dim=-1)
+            milliseconds = (time.perf_counter() - began) * 1000 / len(batch)
+            answers += [self._prediction(row, top_k, milliseconds) for row in probabilities.tolist()]
+        return answers
+
+    @torch.inference_mode()
+    def logits(self, items: Sequence[str | Picture], first: int = 0) -> torch.Tensor:
+        """What the network says of one batch: (items, classes) on the CPU; `first` is the place of its first item."""
+        if self.task == "image-classification":
+            pictures = [_decoded(item, first + place) for place, item in enumerate(items, start=1)]
+            inputs = self.processor(images=pictures, return_tensors="pt")
+        else:
+            for place, item in enumerate(items, start=1):
+                if not isinstance(item, str):
+                    raise RequestError(f"item {first + place} is not a text but {type(item).__name__}")
+            stated = self.processor.model_max_length  # a number beyond all bounds when it was never set
+            longest = stated if stated < 1_000_000 else _LONGEST
+            inputs = self.processor(list(items), truncation=True, max_length=longest, padding=True, return_tensors="pt")
+        return self.network(**inputs.to(self.device)).logits.float().cpu()
+
+    def _prediction(self, probabilities: list[float], top_k: int | None, milliseconds: float) -> Prediction:
+        scores = sorted(zip(self.labels, probabilities, strict=True), key=lambda pair: -pair[1])[:top_k]
+        label, score = scores[0]
+        return Prediction(label, score, dict(scores), self.version, milliseconds)
+
+
+def _model_folder(folder: Path) -> Path:
+    """The folder with the config: this one, or the model of this run."""
+    if (folder / "run.json").exists():
+        if not (folder / "model" / "config.json").exists():
+            raise RequestError(
+                f"the run {folder} has not saved a model: let it finish (--resume_from_checkpoint goes on with it)"
+            )
+        return folder / "model"
+    if not folder.is_dir():
+        raise RequestError(f"{folder} does not exist: name a run folder or a Hugging Face model folder")
+    if not (folder / "config.json").exists():
+        raise RequestError(
+            f"{folder} is no model folder: it has no config.json; name a run folder, or a folder that "
+            "save_pretrained wrote"
+        )
+    return folder
+
+
+def _config(folder: Path) -> PreTrainedConfig:
+    for file in folder.glob("*config.json"):
+        if "auto_map" in _json(file):
+            raise RequestError(
+                f"{file} asks for Python code that comes with the model (auto_map), and such code is never run "
+                "here: use a model whose architecture is part of transformers"
+            )
+    if not any(folder.glob("model*.safetensors")):
+        raise RequestError(_without_safetensors(folder))
+    return _loaded(folder, AutoConfig.from_pretrained, folder, **_SAFELY)
+
+
+def _task(config: PreTrainedConfig, folder: Path) -> str:
+    if config.problem_type not in (None, "single_label_classification") or config.num_labels < 2:
+        raise RequestError(
+            f"{folder} does not choose one of several labels "
+            f"(problem_type {config.problem_type}, {config.num_labels} labels)"
+        )
+    if type(config) in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
+        return "image-classification"
+    if type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        return "text-classification"
+    raise RequestError(f"{folder} holds a {config.model_type} model, which classifies neither texts nor images")
+
+
+def _network(folder: Path, config: PreTrainedConfig, task: str) -> PreTrainedModel:
+    is_image = task == "image-classification"
+    family = AutoModelForImageClassification if is_image else AutoModelForSequenceClassification
+    network, found = _loaded(
+        folder,
+        family.from_pretrained,
+        folder,
+        config=config,
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+        **_SAFELY,
+    )
+    if found["missing_keys"]:
+        raise RequestError(
+            f"{folder} is no finished classifier: its weights lack {', '.join(sorted(found['missing_keys'])[:3])}, "
+            "which would be random; fine-tune it first"
+        )
+    return network
+
+
+def _loaded(folder: Path, load: Any, *args: Any, **kwargs: Any) -> Any:
+    """What a from_pretrained returns; a damaged or foreign folder becomes a RequestError."""
+    try:
+        return load(*args, **kwargs)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise RequestError(f"{folder} cannot be loaded as a model: {reason}") from error
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RequestError(f"{file} is damaged: {error}") from error
+
+
+def _without_safetensors(folder: Path) -> str:
+    pickles = sorted(file.name for pattern in _PICKLES for file in folder.glob(pattern))
+    if not pickles:
+        return f"{folder} has a config.json but no weights: model.safetensors is missing"
+    return (
+        f"{folder} keeps its weights in {pickles[0]}, a pickle, which can run code when it is opened; only "
+        "safetensors are loaded here. If you trust its origin, convert it in that folder by: "
+        'python -c "import torch, safetensors.torch as s; '
+        f"w = torch.load('{pickles[0]}', map_location='cpu', weights_only=True); "
+        "s.save_file({k: v.clone().contiguous() for k, v in w.items()}, 'model.safetensors', "
+        "metadata={'format': 'pt'})\""
+    )
+
+
+def _decoded(item: Picture, place: int) -> Image.Image:
+    try:
+        return decode(_content(item) if isinstance(item, Image.Image) else item)
+    except UnreadablePicture as error:
+        name = item if isinstance(item, str | Path) else f"picture {place}"
+        raise RequestError(f"{name} {error}") from error
+
+
+def _content(picture: Image.Image) -> bytes:
+    """The picture as a file, so that decode treats its transparency and depth as it did in training."""
+    upright = ImageOps.exif_transpose(picture)
+    content = io.BytesIO()
+    (upright if upright.mode in _PNG_MODES else upright.convert("RGB")).save(content, "PNG")
+    return content.getvalue()

@@ -1,0 +1,238 @@
+"""The run folder: what a job was asked, how it stands, what it wrote. Other programs rely on its layout.
+
+    run.json  config.yaml  status.json  events.jsonl  train.log  splits/  checkpoints/  model/  report/
+
+Only rank zero of a job writes; readers need nothing but the folder.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from studio import events
+from studio.errors import RequestError
+
+MANIFEST = "manifest.json"
+
+
+class Run:
+    """A run folder. `writes` is False on every rank but zero, where all writing methods do nothing."""
+
+    def __init__(self, folder: Path | str, *, writes: bool = True):
+        self.folder = Path(folder)
+        self.writes = writes
+        self.model = self.folder / "model"
+        self.report = self.folder / "report"
+        self.splits = self.folder / "splits"
+        self.checkpoints = self.folder / "checkpoints"
+        self.events = self.folder / "events.jsonl"
+        self.config = self.folder / "config.yaml"
+        self.step = 0  # the optimizer step that new events belong to
+
+    def create(self, *, recipe: str, task: str, command: list[str], settings: str, seed: int) -> None:
+        """Makes the folder with its record and frozen settings (YAML text).
+
+        Raises:
+            RequestError: the folder already holds a run or other files, or cannot be written.
+        """
+        if not self.writes:
+            return
+        if (self.folder / "run.json").exists():
+            raise RequestError(
+                f"--output_dir {self.folder} already holds a run: go on with it by --resume_from_checkpoint, "
+                "or name another folder"
+            )
+        if self.folder.is_dir() and any(self.folder.iterdir()):
+            raise RequestError(
+                f"--output_dir {self.folder} is not empty: name a new folder, so that nothing is mixed up"
+            )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+            write_whole(self.config, settings)
+        except OSError as error:
+            raise RequestError(
+                f"--output_dir {self.folder} cannot be written ({error.strerror}): name another"
+            ) from error
+        record = {
+            "id": self.folder.name,
+            "recipe": recipe,
+            "task": task,
+            "created": time.time(),
+            "command": command,
+            "versions": _versions(),
+            "hardware": _hardware(),
+            "seed": seed,
+            "git_commit": _git_commit(),
+            "parent": None,
+        }
+        write_whole(self.folder / "run.json", json.dumps(record, indent=2))
+        self.set_state("starting")
+
+    def record(self) -> dict[str, Any]:
+        """What run.json says.
+
+        Raises:
+            RequestError: the folder is not a run.
+        """
+        try:
+            return json.loads((self.folder / "run.json").read_text())
+        except (OSError, ValueError) as error:
+            raise RequestError(f"{self.folder} is not a run folder: it has no readable run.json") from error
+
+    def settings(self) -> dict[str, Any]:
+        """The settings of the run as it was started."""
+        self.record()
+        return yaml.safe_load(self.config.read_text()) or {}
+
+    def set_state(self, state: str, reason: str | None = None) -> None:
+        """Replaces status.json and tells the event stream."""
+        if not self.writes:
+            return
+        status = {
+            "state": state,
+            "reason": reason,
+            "pid": os.getpid(),
+            "started": _process_start(),
+            "host": socket.gethostname(),
+            "boot_id": _boot_id(),
+            "time": time.time(),
+        }
+        write_whole(self.folder / "status.json", json.dumps(status, indent=2))
+        self.log("status", {"state": state, "reason": reason})
+
+    def state(self) -> str:
+        """The state last written; `unknown` when there is none."""
+        try:
+            return json.loads((self.folder / "status.json").read_text())["state"]
+        except (OSError, ValueError, KeyError):
+            return "unknown"
+
+    def log(self, kind: events.Kind, data: dict[str, Any]) -> None:
+        """Adds an event at the current step."""
+        if self.writes:
+            events.append(self.events, kind, self.step, data)
+
+    def last_good_checkpoint(self) -> str | None:
+        """The newest checkpoint whose files are all as they were written; None before the first one.
+
+        Those that are refused are named by an alert event.
+        """
+        found = [c for c in self.checkpoints.glob("checkpoint-*") if c.name.split("-")[-1].isdigit()]
+        for checkpoint in sorted(found, key=lambda c: int(c.name.split("-")[-1]), reverse=True):
+            fault = manifest_fault(checkpoint)
+            if fault is None:
+                return str(checkpoint)
+            self.log("alert", {"message": f"{checkpoint.name} is not used: {fault}"})
+        return None
+
+    @contextlib.contextmanager
+    def writing_model(self) -> Iterator[Path]:
+        """A folder to put the final model in; it becomes <run>/model when the block ends well, and not otherwise.
+
+        Every rank enters, since all of them take part in saving a sharded model.
+        """
+        unfinished = self.folder / "model.unfinished"
+        yield unfinished
+        if self.writes:
+            (unfinished / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
+            for file in unfinished.iterdir():
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            unfinished.rename(self.model)
+            self.log("artifact", {"path": "model"})
+
+
+def new_folder(recipe: str) -> Path:
+    """A folder name that no other run has, under $STUDIO_RUNS or ./runs."""
+    root = Path(os.environ.get("STUDIO_RUNS", "runs"))
+    return root / f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replaces a file in one step, so that a reader sees the old or the new content and nothing between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def write_manifest(folder: Path) -> None:
+    """Seals a folder: size and sha256 of each of its files, written last, so that its presence means complete."""
+    files = {
+        str(file.relative_to(folder)): {"size_bytes": file.stat().st_size, "sha256": _sha256(file)}
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != MANIFEST
+    }
+    write_whole(folder / MANIFEST, json.dumps(files, indent=1))
+
+
+def manifest_fault(folder: Path) -> str | None:
+    """Why a sealed folder must not be used, or None when every file is as it was written."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return "it was not written to its end"
+    for name, expected in files.items():
+        file = folder / name
+        if not file.is_file():
+            return f"{name} is missing"
+        if file.stat().st_size != expected["size_bytes"] or _sha256(file) != expected["sha256"]:
+            return f"{name} is damaged"
+    return None
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "transformers", "datasets", "accelerate", "timm")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+
+
+def _hardware() -> dict[str, Any]:
+    return {"platform": platform.platform(), "machine": platform.machine(), "cpu_cores": os.cpu_count()}
+
+
+def _git_commit() -> str | None:
+    """The commit of the project that ran, when it runs from a clone."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None
+
+
+def _boot_id() -> str | None:
+    file = Path("/proc/sys/kernel/random/boot_id")
+    return file.read_text().strip() if file.exists() else None
+
+
+def _process_start() -> float:
+    """When this process began, in seconds since the epoch: with the pid it names a process for good."""
+    import psutil
+
+    return psutil.Process().create_time()

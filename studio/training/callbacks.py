@@ -1,0 +1,180 @@
+"""What happens around the Trainer's steps: the event stream, the progress bar, sealed checkpoints, early stopping."""
+
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from accelerate import PartialState
+from rich.console import Console
+from rich.file_proxy import FileProxy
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from studio.data.images import Pictures
+from studio.errors import RunError
+from studio.launch import Tee
+from studio.runs import Run, write_manifest
+
+
+class Events(TrainerCallback):
+    """Writes what the Trainer measures to the run's event stream, with speed and memory of this process."""
+
+    def __init__(self, run: Run, rows_per_step: int):
+        self.run = run
+        self.rows_per_step = rows_per_step
+        self.last = (0, 0.0)  # step and time of the last point of the training curve
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        self.run.step = state.global_step
+        self.last = (state.global_step, time.perf_counter())
+        started = {"max_steps": state.max_steps, "num_train_epochs": state.num_train_epochs}
+        if state.global_step:
+            started["resumed_from"] = state.global_step
+        self.run.log("status", {"state": "running", **started})
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        self.run.step = state.global_step
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs=None, **kwargs):
+        values = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
+        if "loss" in values:
+            step, moment = self.last
+            self.last = (state.global_step, time.perf_counter())
+            seconds = self.last[1] - moment
+            values["samples_per_second"] = (state.global_step - step) * self.rows_per_step / max(seconds, 1e-9)
+            self.run.log("system", memory())
+        self.run.log("metric", values)
+        if not math.isfinite(values.get("loss", 0.0)):
+            self.run.log("alert", {"message": "the loss is not a number"})
+            raise RunError(
+                f"the loss is not a number at step {state.global_step}: lower --learning_rate "
+                f"({args.learning_rate:g} now), or set --bf16 false"
+            )
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        self.last = (state.global_step, time.perf_counter())  # evaluation is no training time
+
+
+class NewEpoch(TrainerCallback):
+    """Tells the training pictures which epoch it is; with several processes nobody else does (accelerate 1.15)."""
+
+    def __init__(self, pictures: Pictures):
+        self.pictures = pictures
+
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        self.pictures.set_epoch(int(state.epoch or 0))
+
+
+class SealCheckpoints(TrainerCallback):
+    """Writes a manifest into each finished checkpoint, so that a torn one is never resumed from."""
+
+    def __init__(self, run: Run):
+        self.run = run
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
+        PartialState().wait_for_everyone()  # each rank writes a random state of its own into it
+        if self.run.writes and folder.is_dir():
+            write_manifest(folder)
+            self.run.log("artifact", {"path": str(folder.relative_to(self.run.folder))})
+
+
+class EarlyStopping(TrainerCallback):
+    """Stops when the metric has not grown by more than `threshold` for `patience` validations in a row.
+
+    The count is taken from the history of the run, so that it goes on after a resume.
+    """
+
+    def __init__(self, patience: int, threshold: float):
+        self.patience = patience
+        self.threshold = threshold
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        name = f"eval_{args.metric_for_best_model.removeprefix('eval_')}"
+        sign = 1 if args.greater_is_better else -1
+        best, waited = -math.inf, 0
+        for value in (sign * entry[name] for entry in state.log_history if name in entry):
+            if value > best + self.threshold:
+                best, waited = value, 0
+            else:
+                waited += 1
+        if waited >= self.patience:
+            control.should_training_stop = True
+
+
+class ProgressBar(TrainerCallback):
+    """A bar with the time left on a terminal; a line for each validation elsewhere. Rank zero only."""
+
+    def __init__(self):
+        self.progress: Progress | None = None
+        self.task = None
+        self.loss = math.nan
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        if not state.is_world_process_zero:
+            return
+        screen = sys.stderr.screen if isinstance(sys.stderr, Tee) else sys.stderr
+        if not screen.isatty():
+            return
+        self.progress = Progress(
+            TextColumn("[bold]training"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(file=screen),
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self.task = self.progress.add_task("", total=state.max_steps, completed=state.global_step, loss="-")
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, Tee):  # other output goes above the bar
+                stream.screen = FileProxy(self.progress.console, stream.screen)
+        self.progress.start()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        if self.progress:
+            self.progress.update(self.task, completed=state.global_step)
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs=None, **kwargs):
+        logs = logs or {}
+        self.loss = logs.get("loss", self.loss)
+        if self.progress and "loss" in logs:
+            self.progress.update(self.task, loss=f"{self.loss:.4f}")
+        if "eval_loss" in logs and state.is_world_process_zero:
+            name = args.metric_for_best_model.removeprefix("eval_")
+            print(
+                f"step {state.global_step}/{state.max_steps}  epoch {state.epoch:.2f}  "
+                f"train loss {self.loss:.4f}  validation loss {logs['eval_loss']:.4f}  "
+                f"{name} {logs.get(f'eval_{name}', math.nan):.4f}",
+                flush=True,
+            )
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        self.close()
+
+    def close(self) -> None:
+        """Takes the bar away and gives the streams back."""
+        if not self.progress:
+            return
+        self.progress.stop()
+        self.progress = None
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, Tee) and isinstance(stream.screen, FileProxy):
+                stream.screen = stream.screen.rich_proxied_file
+
+
+def memory() -> dict[str, Any]:
+    """Memory in use now, in bytes."""
+    used = {"memory_bytes": psutil.Process(os.getpid()).memory_info().rss}
+    if torch.cuda.is_available():
+        used["device_memory_bytes"] = torch.cuda.max_memory_allocated()
+    return used

@@ -1,0 +1,108 @@
+"""Toy models and data shared by the tests; nothing is downloaded and nothing outside the clone is read."""
+
+import csv
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+WORDS = ["good", "great", "lovely", "bad", "awful", "dull"]  # three of each kind, then words that say nothing
+WORDS += ["the", "a", "film", "song", "day", "was", "is", "very", "quite", "so", "and", "but", "not", "at", "all"]
+
+# Tests run two at a time: one thread each is faster than four threads on two cores.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Prepared data goes to a folder of the test run, not to the person's cache."""
+    os.environ["HF_DATASETS_CACHE"] = str(tmp_path_factory.mktemp("datasets"))
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory) -> Path:
+    """A BERT folder with 16 hidden units, random weights and a vocabulary of a few words."""
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("bert")
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    tokenizer = BertTokenizer(vocab={word: i for i, word in enumerate(vocab)})
+    config = BertConfig(
+        vocab_size=len(vocab),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory) -> Path:
+    """A csv of 240 sentences of different lengths, half of them good and half bad."""
+    chance = random.Random(0)
+    rows = []
+    for i in range(240):
+        good = i % 2 == 0
+        words = chance.sample(WORDS[6:], chance.randint(2, 12))
+        words.insert(chance.randint(0, len(words)), chance.choice(WORDS[:3] if good else WORDS[3:6]))
+        rows.append((f"{' '.join(words)} {i}", "positive" if good else "negative"))
+    file = tmp_path_factory.mktemp("reviews") / "reviews.csv"
+    with file.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("text", "label"), *rows])
+    return file
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    """An image folder of 60 noisy pictures of 20 pixels, red ones and blue ones."""
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("photos")
+    noise = np.random.default_rng(0)
+    for i in range(60):
+        colour = "red" if i % 2 else "blue"
+        pixels = noise.integers(0, 120, (20, 20, 3), dtype=np.uint8)
+        pixels[:, :, 0 if colour == "red" else 2] += 100
+        (folder / colour).mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / colour / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_resnet(tmp_path_factory) -> Path:
+    """A ResNet folder for pictures of 16 pixels."""
+    from transformers import ResNetConfig, ResNetForImageClassification, ViTImageProcessor
+
+    folder = tmp_path_factory.mktemp("resnet")
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", num_labels=2)
+    ResNetForImageClassification(config).save_pretrained(folder)
+    ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def program():
+    """Runs Python with arguments from the project's folder and returns what came out."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None, launcher: tuple[str, ...] = ()):
+        return subprocess.run(
+            [*(launcher or (sys.executable,)), *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | (env or {}),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run

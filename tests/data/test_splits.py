@@ -1,0 +1,196 @@
+"""The division into training, validation and test rows is stratified, repeatable, and never lets a content cross."""
+
+import numpy as np
+import pytest
+from datasets import ClassLabel, Dataset, Features, Image, Value
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio.config import TextData
+from studio.data import splits
+from studio.data.rows import hash_text
+from studio.data.sources import Source
+from studio.errors import RequestError
+
+PARTS = ("train", "validation", "test")
+
+
+def rows(texts: list[str], labels: list[int], names: list[str], prefix: str = "") -> Dataset:
+    features = Features(text=Value("string"), label=ClassLabel(names=names), row_id=Value("string"))
+    ids = [f"{prefix}{hash_text(text):016x}-{texts[:at].count(text)}" for at, text in enumerate(texts)]
+    return Dataset.from_dict({"text": texts, "label": labels, "row_id": ids}, features=features)
+
+
+def source(labels: list[int], texts: list[str] | None = None, **given_splits: Dataset) -> Source:
+    names = [f"class {at}" for at in range(max(labels) + 1)]
+    texts = texts or [f"text {at} {label}" for at, label in enumerate(labels)]
+    return Source({"train": rows(texts, labels, names), **given_splits}, names, ["read well"], "reviews.csv")
+
+
+def divide(found: Source, seed: int = 0, **flags) -> splits.Splits:
+    return splits.divide(found, TextData(**flags), seed)
+
+
+def sizes(divided: splits.Splits) -> list[int]:
+    return [len(getattr(divided, part)) for part in PARTS]
+
+
+def ids(divided: splits.Splits) -> list[set[str]]:
+    return [set(getattr(divided, part)["row_id"]) for part in PARTS]
+
+
+def test_missing_splits_are_carved_in_the_given_fractions_and_every_class_keeps_its_share():
+    divided = divide(source([0] * 800 + [1] * 180 + [2] * 20), validation_fraction=0.1, test_fraction=0.2)
+    assert sizes(divided) == [700, 100, 200]
+    assert np.bincount(divided.test["label"]).tolist() == [160, 36, 4]
+    assert np.bincount(divided.validation["label"]).tolist() == [80, 18, 2]
+    assert len(set.union(*ids(divided))) == 1000
+
+
+def test_the_same_seed_divides_alike_and_another_one_differently():
+    found = source([0, 1] * 100)
+    assert ids(divide(found, seed=1)) == ids(divide(found, seed=1))
+    assert ids(divide(found, seed=1)) != ids(divide(found, seed=2))
+
+
+def test_the_order_of_the_rows_plays_no_part():
+    labels = [at % 3 for at in range(120)]
+    texts = [f"text {at}" for at in range(120)]
+    one, other = source(labels, texts), source(labels[::-1], texts[::-1])
+    flags = {"max_train_samples": 50, "max_predict_samples": 9}
+    assert ids(divide(one, **flags)) == ids(divide(other, **flags))
+
+
+def test_given_splits_are_taken_as_they_are():
+    found = source([0, 1] * 50)
+    given_test = rows(["new one", "new two"], [0, 1], found.labels)
+    found.splits["test"] = given_test
+    divided = divide(found, validation_fraction=0.1)
+    assert list(divided.test["text"]) == ["new one", "new two"]
+    assert sizes(divided) == [90, 10, 2]
+
+
+def test_a_given_split_that_repeats_training_rows_is_reported_with_counts():
+    found = source([0, 1] * 50)
+    found.splits["test"] = rows(["TEXT 0  0", "new", "text 1 1"], [0, 1, 1], found.labels, prefix="t")
+    assert any("2 of the 3 test rows" in note for note in divide(found).notes)
+
+
+def test_texts_that_differ_only_in_case_and_space_never_cross():
+    texts = [f"text {at // 2}" if at % 2 else f" TEXT  {at // 2}\n" for at in range(400)]
+    divided = divide(source([at // 2 % 2 for at in range(400)], texts))
+    parts = [{" ".join(text.casefold().split()) for text in getattr(divided, part)["text"]} for part in PARTS]
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    assert any("200 training rows repeat" in note for note in divided.notes)
+
+
+def test_a_letter_and_its_decomposed_form_are_one_content():
+    divided = divide(
+        source([0, 1] * 20, [f"caf\u00e9 {at // 4}" if at % 4 < 2 else f"cafe\u0301 {at // 4}" for at in range(40)])
+    )
+    numbers = [{text.split()[1] for text in getattr(divided, part)["text"]} for part in PARTS]
+    assert not (numbers[0] & numbers[1] or numbers[0] & numbers[2] or numbers[1] & numbers[2])
+
+
+def test_pictures_of_the_same_bytes_never_cross():
+    features = Features(image=Image(decode=False), label=ClassLabel(names=["a", "b"]), row_id=Value("string"))
+    pictures = [{"bytes": bytes([at // 3]), "path": None} for at in range(90)]
+    columns = {"image": pictures, "label": [at // 3 % 2 for at in range(90)]}
+    columns["row_id"] = [f"{at // 3:016x}-{at % 3}" for at in range(90)]
+    found = Source({"train": Dataset.from_dict(columns, features=features)}, ["a", "b"], [], "photos")
+    parts = [{row_id[:16] for row_id in part} for part in ids(divide(found))]
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+
+
+def test_contents_with_several_labels_are_reported():
+    texts = [f"text {at // 2}" for at in range(60)]
+    labels = [0 if at < 50 else at % 2 for at in range(60)]
+    labels[:20] = [1] * 20
+    assert any("5 contents" in note and "different labels" in note for note in divide(source(labels, texts)).notes)
+
+
+def test_a_content_repeated_very_often_does_not_fill_the_test_set():
+    texts = ["the same"] * 300 + [f"text {at}" for at in range(100)]
+    divided = divide(source([0] * 350 + [1] * 50, texts), test_fraction=0.15, validation_fraction=0.1)
+    assert "the same" in divided.train["text"]
+    assert len(divided.test) > 10 and set(divided.test["label"]) == {0, 1}
+
+
+def test_a_class_of_three_rows_is_in_every_split_and_one_of_two_is_refused():
+    divided = divide(source([0] * 50 + [1] * 3))
+    assert all(list(getattr(divided, part)["label"]).count(1) == 1 for part in PARTS)
+    with pytest.raises(RequestError, match="class 'class 1' has too few rows .* 2 found"):
+        divide(source([0] * 50 + [1] * 2))
+
+
+def test_a_class_with_one_example_is_refused_by_name_and_with_the_remedy():
+    with pytest.raises(RequestError, match="reviews.csv: class 'class 2' .* 1 found.*--validation_file"):
+        divide(source([0, 1] * 30 + [2]))
+
+
+def test_repeats_of_one_text_do_not_make_a_class_large_enough():
+    texts = [f"text {at}" for at in range(40)] + ["again"] * 5
+    with pytest.raises(RequestError, match="5 found, 1 of them different"):
+        divide(source([0] * 40 + [1] * 5, texts))
+
+
+def test_a_fraction_of_zero_carves_nothing_and_says_so():
+    divided = divide(source([0, 1] * 20), validation_fraction=0.0)
+    assert sizes(divided) == [34, 0, 6]
+    assert any("--validation_fraction is 0" in note for note in divided.notes)
+
+
+def test_limits_draw_from_every_class_in_proportion():
+    divided = divide(
+        source([0] * 800 + [1] * 180 + [2] * 20), max_train_samples=60, max_eval_samples=10, max_predict_samples=3
+    )
+    assert sizes(divided) == [60, 10, 3]
+    assert np.bincount(divided.train["label"]).tolist() == pytest.approx([48, 11, 1], abs=1)
+    assert set(divided.test["label"]) == {0, 1, 2}
+
+
+def test_the_division_of_another_run_is_used_again(tmp_path):
+    first = divide(source([0, 1] * 40), seed=1)
+    splits.save(first, tmp_path / "splits")
+    again = divide(source([0, 1] * 40), seed=2, splits_from=str(tmp_path))
+    assert [list(getattr(again, part)["row_id"]) for part in PARTS] == [
+        list(getattr(first, part)["row_id"]) for part in PARTS
+    ]
+    assert (tmp_path / "splits" / "test.txt").read_text().splitlines() == list(first.test["row_id"])
+
+
+def test_the_division_of_other_data_is_refused_with_counts(tmp_path):
+    splits.save(divide(source([0, 1] * 40)), tmp_path / "splits")
+    with pytest.raises(RequestError, match=r"--splits_from .* 60 of its 60 train rows"):
+        divide(source([0, 1] * 40, [f"other {at}" for at in range(80)]), splits_from=str(tmp_path))
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="--splits_from .* is no run folder"):
+        divide(source([0, 1] * 40), splits_from=str(tmp_path))
+
+
+def test_what_was_noted_while_reading_is_kept():
+    assert divide(source([0, 1] * 20)).notes[0] == "read well"
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 4)), min_size=1, max_size=150),
+    st.lists(st.floats(0.01, 0.45), max_size=2),
+    st.integers(0, 2**32 - 1),
+)
+def test_no_content_ever_crosses_and_every_class_that_can_is_in_every_part(pairs, fractions, seed):
+    contents, labels = (np.array(column) for column in zip(*pairs, strict=True))
+    parts = splits.carve(contents.astype(np.uint64), labels, fractions, seed)
+    for content in np.unique(contents):
+        assert len(set(parts[contents == content])) == 1
+    assert set(parts) <= set(range(len(fractions) + 1))
+    pure = [content for content in np.unique(contents) if len(set(labels[contents == content])) == 1]
+    for label in np.unique(labels):
+        if len(set(contents[labels == label]) & set(pure)) > len(fractions):
+            assert set(parts[labels == label]) == set(range(len(fractions) + 1))
+    shuffled = np.random.default_rng(seed).permutation(len(contents))
+    assert (
+        splits.carve(contents[shuffled].astype(np.uint64), labels[shuffled], fractions, seed) == parts[shuffled]
+    ).all()
