@@ -4,6 +4,7 @@ Each command imports what it needs when it is called, so that `--help` answers a
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -27,10 +28,11 @@ def commands(debug: Annotated[bool, typer.Option("--debug", help="show the trace
 def predict(
     model: Annotated[str, typer.Argument(help="a run folder or a model folder")],
     inputs: Annotated[list[str], typer.Argument(help="texts, or files of pictures")],
-    top_k: Annotated[int, typer.Option(min=1, help="how many of the likeliest labels to show")] = 3,
+    top_k: Annotated[int, typer.Option("--top_k", min=1, help="how many of the likeliest labels to show")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for programs")] = False,
 ) -> None:
     """Print the label and the probabilities that a model gives to texts or pictures."""
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # loading takes less time than reading its bar
     from studio.predictor import Predictor
 
     predictor = Predictor(Path(model))
@@ -53,8 +55,10 @@ def predict(
 @app.command()
 def push(
     run: Annotated[Path, typer.Argument(help="a run folder")],
-    hub_model_id: Annotated[str, typer.Option(help="name on the Hub, such as my-name/my-model")],
-    private: Annotated[bool, typer.Option(help="keep the published model private")] = True,
+    hub_model_id: Annotated[str, typer.Option("--hub_model_id", help="name on the Hub, such as my-name/my-model")],
+    private: Annotated[
+        bool, typer.Option("--hub_private_repo/--no_hub_private_repo", help="keep the published model private")
+    ] = True,
 ) -> None:
     """Publish a finished run's model on the Hugging Face Hub."""
     from studio.export import hub

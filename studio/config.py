@@ -125,7 +125,9 @@ class Training(Settings):
     gradient_accumulation_steps: Annotated[int, Range(1, 1024)] = arg(
         1, "batches that make one step: raise it and lower the batch size when memory runs out", advanced=True
     )
-    activation_checkpointing: bool = arg(False, "recompute activations: less memory, about a third slower", advanced=True)
+    activation_checkpointing: bool = arg(
+        False, "recompute activations: less memory, about a third slower", advanced=True
+    )
     weight_decay: Annotated[float, Range(0.0, 1.0)] = arg(0.01, "pull of the weights towards zero", advanced=True)
     warmup_steps: Annotated[float, Range(0.0)] = arg(
         0.1, "steps (or, below 1, share of all steps) of rising learning rate", advanced=True

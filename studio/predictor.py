@@ -1,7 +1,6 @@
 """Answers from a saved model: labels with probabilities for texts or pictures, prepared as they were in training."""
 
 import io
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,12 +24,12 @@ from transformers import (
 
 from studio.data.decode import UnreadablePicture, decode
 from studio.errors import RequestError, RunError
+from studio.models.folder import model_folder
 
 Picture = Path | str | bytes | Image.Image
 
 # Only files of the folder, only safetensors, and never code that came with the model.
 _SAFELY = {"local_files_only": True, "trust_remote_code": False}
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")
 _LONGEST = 512  # tokens; for a tokenizer that does not say how many its model takes
 
@@ -58,10 +57,10 @@ class Predictor:
     """
 
     def __init__(self, folder: Path | str, device: str | None = None):
-        self.folder = _model_folder(Path(folder))
+        self.folder = model_folder(Path(folder))
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.version: str | None = None
-        config = _config(self.folder)
+        config = _loaded(self.folder, AutoConfig.from_pretrained, self.folder, **_SAFELY)
         self.task = _task(config, self.folder)
         self.labels = [config.id2label[i] for i in range(config.num_labels)]
         self.network = _network(self.folder, config, self.task).to(self.device).eval()
@@ -112,36 +111,6 @@ class Predictor:
         return Prediction(label, score, dict(scores), self.version, milliseconds)
 
 
-def _model_folder(folder: Path) -> Path:
-    """The folder with the config: this one, or the model of this run."""
-    if (folder / "run.json").exists():
-        if not (folder / "model" / "config.json").exists():
-            raise RequestError(
-                f"the run {folder} has not saved a model: let it finish (--resume_from_checkpoint goes on with it)"
-            )
-        return folder / "model"
-    if not folder.is_dir():
-        raise RequestError(f"{folder} does not exist: name a run folder or a Hugging Face model folder")
-    if not (folder / "config.json").exists():
-        raise RequestError(
-            f"{folder} is no model folder: it has no config.json; name a run folder, or a folder that "
-            "save_pretrained wrote"
-        )
-    return folder
-
-
-def _config(folder: Path) -> PreTrainedConfig:
-    for file in folder.glob("*config.json"):
-        if "auto_map" in _json(file):
-            raise RequestError(
-                f"{file} asks for Python code that comes with the model (auto_map), and such code is never run "
-                "here: use a model whose architecture is part of transformers"
-            )
-    if not any(folder.glob("model*.safetensors")):
-        raise RequestError(_without_safetensors(folder))
-    return _loaded(folder, AutoConfig.from_pretrained, folder, **_SAFELY)
-
-
 def _task(config: PreTrainedConfig, folder: Path) -> str:
     if config.problem_type not in (None, "single_label_classification") or config.num_labels < 2:
         raise RequestError(
@@ -183,27 +152,6 @@ def _loaded(folder: Path, load: Any, *args: Any, **kwargs: Any) -> Any:
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise RequestError(f"{folder} cannot be loaded as a model: {reason}") from error
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RequestError(f"{file} is damaged: {error}") from error
-
-
-def _without_safetensors(folder: Path) -> str:
-    pickles = sorted(file.name for pattern in _PICKLES for file in folder.glob(pattern))
-    if not pickles:
-        return f"{folder} has a config.json but no weights: model.safetensors is missing"
-    return (
-        f"{folder} keeps its weights in {pickles[0]}, a pickle, which can run code when it is opened; only "
-        "safetensors are loaded here. If you trust its origin, convert it in that folder by: "
-        'python -c "import torch, safetensors.torch as s; '
-        f"w = torch.load('{pickles[0]}', map_location='cpu', weights_only=True); "
-        "s.save_file({k: v.clone().contiguous() for k, v in w.items()}, 'model.safetensors', "
-        "metadata={'format': 'pt'})\""
-    )
 
 
 def _decoded(item: Picture, place: int) -> Image.Image:

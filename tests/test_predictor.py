@@ -247,7 +247,7 @@ def test_an_encoder_without_a_trained_head_is_refused(tiny_bert):
 
 
 def test_a_folder_that_is_no_model_is_refused_with_what_is_missing(tmp_path, damaged):
-    with pytest.raises(RequestError, match="does not exist"):
+    with pytest.raises(RequestError, match="there is no such folder"):
         Predictor(tmp_path / "nowhere")
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -72,6 +72,7 @@ class _Form:
     width: int = 0  # cells in the first row
     rows: int = 0
     spanning: bool = False  # some rows span several lines
+    wrapped: bool = False  # some cells have a quote on either side
     damaged: int = 0
     examples: tuple[str, ...] = ()  # the first damaged rows, in words
 
@@ -96,7 +97,7 @@ def _form(path: Path, encoding: str) -> _Form:
         if form.spanning:
             # A stray quote at the start of one cell and the end of another swallows the rows between them.
             plain = _inspected(path, _Form(encoding, delimiter, _QUOTINGS[-1]))
-            form = form if plain.damaged else plain
+            form = form if plain.damaged or plain.wrapped else plain
         if form.damaged <= DAMAGED_LIMIT * form.rows:
             return form
         complaints.append(
@@ -125,7 +126,7 @@ def _delimiter(path: Path, encoding: str) -> str:
 def _inspected(path: Path, form: _Form) -> _Form:
     """`form` with what the file looks like when read so."""
     width = rows = damaged = 0
-    spanning = False
+    spanning = wrapped = False
     examples = []
     for line, cells in _records(path, form):
         rows += 1
@@ -135,9 +136,12 @@ def _inspected(path: Path, form: _Form) -> _Form:
             damaged += 1
             examples += [f"line {line} has {damage}"] if damaged <= 5 else []
         spanning = spanning or any("\n" in cell for cell in cells)
+        wrapped = wrapped or any(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)
     if width > COLUMN_LIMIT:
         raise RequestError(f"{path}: the first row has {width:,} cells, more than the {COLUMN_LIMIT:,} accepted")
-    return replace(form, width=width, rows=rows, spanning=spanning, damaged=damaged, examples=tuple(examples))
+    return replace(
+        form, width=width, rows=rows, spanning=spanning, wrapped=wrapped, damaged=damaged, examples=tuple(examples)
+    )
 
 
 def _sound_records(path: Path, form: _Form) -> Iterator[tuple[int, list[str]]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from string import ascii_letters
 from typing import IO
 
 from studio.data import archives
@@ -20,6 +21,8 @@ _BOMS = {  # UTF-32 first: its little-endian mark begins like that of UTF-16
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_ACCENTED = bytes(range(0xC0, 0x100))  # in Windows-1252
+_MEANINGLESS = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])  # there too
 _CHUNK_BYTES = 1 << 20
 
 
@@ -47,11 +50,6 @@ def find(path: Path) -> tuple[str, str | None]:
     )
 
 
-def open_binary(path: Path) -> IO[bytes]:
-    """The bytes of a file, decompressed when its name ends in .gz."""
-    return gzip.open(path, "rb") if _is_packed(path) else path.open("rb")
-
-
 def open_text(path: Path, encoding: str) -> IO[str]:
     """The characters of a file, decompressed when its name ends in .gz, line ends as they are."""
     opener = gzip.open if _is_packed(path) else open
@@ -68,7 +66,7 @@ class _Fault:
 
 
 def _unicode(path: Path) -> str:
-    with open_binary(path) as file:
+    with _open(path) as file:
         head = file.read(4096)
     for mark, encoding in _BOMS.items():
         if head.startswith(mark):
@@ -103,12 +101,10 @@ def _western(path: Path) -> bool:
     whole = damaged = plain = accented = 0
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for chunk in _chunks(path):
-        try:
-            letters = "".join(filter(str.isalpha, chunk.decode("cp1252")))
-        except UnicodeDecodeError:  # five bytes mean nothing in it
+        if len(chunk.translate(None, _MEANINGLESS)) < len(chunk):
             return False
-        plain += sum(map(str.isascii, letters))
-        accented += len(letters) - sum(map(str.isascii, letters))
+        plain += len(chunk) - len(chunk.translate(None, ascii_letters.encode()))
+        accented += len(chunk) - len(chunk.translate(None, _ACCENTED))
         unicode = decoder.decode(chunk)
         damaged += unicode.count("\ufffd")
         whole += len(unicode) - len(unicode.encode("ascii", "ignore")) - unicode.count("\ufffd")
@@ -117,12 +113,16 @@ def _western(path: Path) -> bool:
 
 def _chunks(path: Path) -> Iterator[bytes]:
     left = archives.size_limit(path) if _is_packed(path) else math.inf
-    with open_binary(path) as file:
+    with _open(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
             left -= len(chunk)
             if left < 0:
                 raise archives.bomb(path)
             yield chunk
+
+
+def _open(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if _is_packed(path) else path.open("rb")
 
 
 def _is_packed(path: Path) -> bool:

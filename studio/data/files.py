@@ -15,7 +15,7 @@ from studio.config import Data
 from studio.data import archives, columns, folders, formats, pictures
 from studio.data.labels import written
 from studio.data.rows import Kind, Picture, Rows, store
-from studio.data.table import DAMAGED_LIMIT, Table
+from studio.data.table import CELL_LIMIT, DAMAGED_LIMIT, Table
 from studio.errors import RequestError
 
 _NO_TEXT = {"nan", "null", "<na>", "#n/a"}  # what programs write into an empty cell
@@ -118,6 +118,8 @@ def _pairs(
 
 def _text(cell: Any) -> str | None:
     if isinstance(cell, str):
+        if len(cell) > CELL_LIMIT:
+            raise RequestError(f"a text of {len(cell):,} characters, more than the {CELL_LIMIT:,} accepted")
         return None if cell.strip().casefold() in _NO_TEXT else cell
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return None

@@ -67,8 +67,10 @@ def _load(name: str, config: str | None, revision: str | None) -> tuple[DatasetD
             f"the data set {name} on the Hub cannot be read: {' '.join(str(fault).split())} "
             f"(--dataset_config_name {config}, --dataset_revision {revision})"
         ) from fault
-    notes = [] if reachable else [f"the Hub is out of reach: the copy of {name} from an earlier download was used"]
-    return found, notes
+    if reachable:
+        return found, []
+    unsure = f", which may not be revision {revision}" if revision else ""
+    return found, [f"the Hub is out of reach: the copy of {name} from an earlier download was used{unsure}"]
 
 
 def _reachable(name: str, revision: str | None) -> bool:

@@ -50,7 +50,7 @@ def number(
             f"{origin}: every label is {classes[0]!r} ({labelled:,} rows). A classifier needs at least two classes: "
             "add rows of another class, or name another column with --label_column_name"
         )
-    if len(classes) > max(2, labelled / 2):
+    if not settled and len(classes) > max(2, labelled / 2):
         raise RequestError(
             f"{origin}: {len(classes):,} different labels in {labelled:,} rows, such as {_listed(classes[:3])}: "
             "these are no classes. Name the right column with --label_column_name"

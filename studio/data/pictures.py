@@ -58,7 +58,7 @@ class Finder:
         if not parts:
             return None
         exact = self._folder.joinpath(*parts)
-        if ".." not in parts and exact.is_relative_to(self._folder) and exact.is_file():
+        if ".." not in parts and exact.is_relative_to(self._folder) and os.path.isfile(exact):
             return exact
         return self._index.get(_folded("/".join(parts))) or self._index.get(_folded(parts[-1]))
 
@@ -99,10 +99,13 @@ def _files(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not hidden(name))
         for name in sorted(names):
-            if any("\ud800" <= character <= "\udfff" for character in name):  # how Python shows bytes it cannot read
-                raise RequestError(f"a file in {root} has a name that is no Unicode text ({name!r}): rename it")
+            path = os.path.join(root, name)
+            try:
+                path.encode()
+            except UnicodeEncodeError as fault:
+                raise RequestError(f"the name of a file is no Unicode text: {path!r}; rename it") from fault
             if not hidden(name):
-                yield Path(root, name)
+                yield Path(path)
 
 
 def _folded(name: str) -> str:
@@ -112,5 +115,8 @@ def _folded(name: str) -> str:
 def _state(file: Path | None) -> bytes:
     if file is None:
         return b"missing"
-    status = file.stat()
-    return f"{file} {status.st_size} {status.st_mtime_ns}".encode("utf-8", "surrogateescape")
+    try:
+        status = file.stat()
+    except OSError as fault:
+        raise RequestError(f"{file} cannot be read: {fault.strerror}") from fault
+    return f"{file} {status.st_size} {status.st_mtime_ns}".encode()

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
-from studio.errors import RunError
+from studio.errors import RequestError, RunError
 
 Kind = Literal["text", "image"]
 Picture = Path | bytes
@@ -56,13 +56,20 @@ def hash_text(text: str | None) -> int:
 
 
 def hash_picture(picture: Picture | None) -> int:
-    """64 bits that stand for the bytes of a picture or picture file; 0 for none."""
+    """64 bits that stand for the bytes of a picture or picture file; 0 for none.
+
+    Raises:
+        RequestError: the file cannot be read.
+    """
     if picture is None:
         return 0
     if isinstance(picture, bytes):
         return _digest(picture)
-    with picture.open("rb") as file:
-        return _number(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).digest())
+    try:
+        with picture.open("rb") as file:
+            return _number(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).digest())
+    except OSError as fault:
+        raise RequestError(f"{picture} cannot be read: {fault.strerror}") from fault
 
 
 def cache_folder() -> Path:

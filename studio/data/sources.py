@@ -52,6 +52,8 @@ def read(data: TextData | ImageData) -> Source:
         rows["train"] = sample_rows.read(name, kind)
     elif data.dataset_name and _is_hub_id(name):
         rows, notes, classes = hub.read(data, kind, column)
+    elif data.dataset_config_name or data.dataset_revision:
+        raise RequestError(f"--dataset_config_name and --dataset_revision are for data sets on the Hub, not for {name}")
     else:
         origin = Path(name).expanduser().resolve().name
         places = files.parts(Path(name), kind)

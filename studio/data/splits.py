@@ -66,25 +66,23 @@ def carve(contents: np.ndarray, labels: np.ndarray, fractions: list[float], seed
     """
     groups, group_of, sizes = np.unique(contents, return_inverse=True, return_counts=True)
     # A content that stands with several labels counts for the rarest, which can spare it least.
-    commonness = np.argsort(np.argsort(np.bincount(labels), kind="stable"))
+    commonness = np.argsort(np.argsort(np.bincount(labels), kind="stable"))  # rank of each class
     stratum = np.full(len(groups), len(commonness))
     np.minimum.at(stratum, group_of, commonness[labels])
     draw = np.random.default_rng(seed).permutation(len(groups))  # groups are sorted: row order plays no part
-    rows_in = np.bincount(stratum, sizes)
-    part_of = np.zeros(len(groups), int)
-    for part, fraction in enumerate(fractions, start=1):
-        quota = np.maximum(1, np.round(fraction * rows_in))[stratum]
-        left = np.flatnonzero(part_of == 0)
-        too_large = np.where(sizes > quota, sizes, 0)  # these come last, the smaller first
-        left = left[np.lexsort((draw[left], too_large[left], stratum[left]))]
-        first = np.searchsorted(stratum[left], stratum[left])  # of the same stratum
-        place = np.arange(len(left)) - first
-        behind = np.searchsorted(stratum[left], stratum[left], side="right") - first - place - 1
-        rows_before = np.cumsum(sizes[left]) - sizes[left]
-        rows_before -= rows_before[first]
-        fits = (place == 0) | (rows_before + sizes[left] / 2 <= quota[left])
-        spare = behind >= 1 + len(fractions) - part  # one for the rest and for every part to come
-        part_of[left[fits & spare]] = part
+    order = np.lexsort((draw, stratum))
+    part_of = np.zeros(len(groups), np.int64)
+    for members in np.split(order, np.flatnonzero(np.diff(stratum[order])) + 1):
+        rows = sizes[members].sum()
+        for part, fraction in enumerate(fractions, start=1):
+            quota = max(1, round(fraction * rows))
+            # Contents that alone are more than that come last, the smaller first.
+            members = members[np.argsort(np.where(sizes[members] > quota, sizes[members], 0), kind="stable")]
+            middles = np.cumsum(sizes[members]) - sizes[members] / 2
+            needed = len(fractions) - part + 1  # contents: one for every part to come and one for the rest
+            count = min(max(1, np.count_nonzero(middles <= quota)), max(0, len(members) - needed))
+            part_of[members[:count]] = part
+            members = members[count:]
     return part_of[group_of]
 
 

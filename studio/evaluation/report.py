@@ -1,8 +1,8 @@
 """The report of a run: how the finished model does on rows it was not trained on, and every single prediction."""
 
+import io
 import json
 import math
-import os
 import resource
 import sys
 from dataclasses import dataclass
@@ -45,7 +45,9 @@ class Report:
     def save(self, folder: Path) -> None:
         """Writes both files, each whole; predictions first, so that metrics.json means the report is complete."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_parquet(self.predictions, folder / "predictions.parquet")
+        parquet = io.BytesIO()
+        pq.write_table(self.predictions, parquet)
+        write_whole(folder / "predictions.parquet", parquet.getvalue())
         write_whole(folder / "metrics.json", json.dumps(self.metrics, indent=2, allow_nan=False))
 
 
@@ -151,12 +153,15 @@ def _table(logits: np.ndarray, truth: np.ndarray, labels: list[str], split: str,
 
 
 def _training(trainer: Trainer) -> dict[str, float | int | None]:
-    """What the training cost; memory is that of this process (on CUDA: of its device)."""
+    """What the training cost, in its last session if it was resumed; memory is that of this process or its device."""
     summary = next((log for log in reversed(trainer.state.log_history) if "train_runtime" in log), {})
+    steps = trainer.state.global_step
+    # the Trainer divides the rows of all sessions by the time of the last one
+    share = 1 - getattr(trainer, "_initial_global_step", 0) / steps if steps else 1
     return {
         "runtime_s": summary.get("train_runtime"),
-        "samples_per_second": summary.get("train_samples_per_second"),
-        "steps": trainer.state.global_step,
+        "samples_per_second": summary.get("train_samples_per_second", 0.0) * share,
+        "steps": steps,
         "peak_memory_bytes": _peak_memory_bytes(trainer.args.device),
     }
 
@@ -166,13 +171,3 @@ def _peak_memory_bytes(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in kilobytes
-
-
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        pq.write_table(table, file)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)

@@ -11,6 +11,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from studio.config import Output
+from studio.export import hub
 from studio.evaluation.metrics import SCORES
 from studio.runs import write_whole
 
@@ -81,7 +82,7 @@ By class:
 ```python
 from transformers import pipeline
 
-classify = pipeline("{metrics["task"]}", model="{_hub_id(settings.get("hub_model_id")) or "path/to/this/folder"}")
+classify = pipeline("{metrics["task"]}", model="{hub.HERE}")
 classify("{"photo.jpg" if kind == "picture" else "a text to label"}", top_k=3)
 ```
 

@@ -30,6 +30,8 @@ ALLOWED = (
     "*.model",  # sentencepiece vocabularies
 )
 
+HERE = "path/to/this/folder"  # how a card names its model until it has a name on the Hub
+
 _TOKEN = rb"hf_[A-Za-z0-9]{30,}"
 _ANSWER_TIMEOUT_S = 5  # of the question who we are: tells soon that the Hub is out of reach
 _UPLOAD_TIMEOUT_S = 60  # between two signs of life
@@ -71,7 +73,7 @@ def push(folder: Path, hub_model_id: str, *, private: bool) -> str:
             raise RequestError(
                 f"--hub_model_id {hub_model_id} exists and is public: name another, or say --hub_private_repo false"
             )
-        additions = [CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=file) for file in files]
+        additions = [CommitOperationAdd(file.name, _published(file, repository.repo_id)) for file in files]
         api.create_commit(repository.repo_id, additions, commit_message="Upload model")
     except _TROUBLE as error:
         if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
@@ -80,8 +82,8 @@ def push(folder: Path, hub_model_id: str, *, private: bool) -> str:
                 "the slash, and that the token may write (https://huggingface.co/settings/tokens)"
             ) from error
         run = folder.parent if (folder.parent / "run.json").exists() else folder
-        again = ["python", "-m", "studio", "push", str(run), "--hub-model-id", hub_model_id]
-        again += [] if private else ["--no-private"]
+        again = ["python", "-m", "studio", "push", str(run), "--hub_model_id", hub_model_id]
+        again += [] if private else ["--no_hub_private_repo"]
         raise RunError(
             f"{hub_model_id} was not published: the Hub is out of reach or failed ({_reason(error)}). The model in "
             f"{folder} is intact; try again by: {shlex.join(again)}"
@@ -123,6 +125,13 @@ def _files(folder: Path) -> list[Path]:
     if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
         raise RequestError(f"{folder} is no model folder: config.json and model.safetensors are needed to publish it")
     return found
+
+
+def _published(file: Path, name: str) -> Path | bytes:
+    """What to upload: the file, and of the card a copy that shows how to use the model by its `name`."""
+    if file.name != "README.md":
+        return file
+    return file.read_text(encoding="utf-8").replace(f'model="{HERE}"', f'model="{name}"').encode()
 
 
 def _refuse_secrets(files: list[Path], token: str) -> None:

@@ -4,7 +4,6 @@ Weights are read from safetensors only and a model's own code is never run.
 """
 
 import difflib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,7 @@ from transformers.utils import logging
 from studio import samples
 from studio.config import ImageData, ModelChoice
 from studio.errors import RequestError
-
-_TO_SAFETENSORS = (
-    'python -c "import torch, safetensors.torch as s; '
-    "w = torch.load('pytorch_model.bin', weights_only=True); "
-    "s.save_file({k: v.clone() for k, v in w.items()}, 'model.safetensors', metadata={'format': 'pt'})\""
-)
+from studio.models.folder import model_folder, refuse_own_code
 
 
 def text_classifier(model: ModelChoice, labels: list[str], seed: int) -> tuple[PreTrainedModel, Any]:
@@ -49,9 +43,7 @@ def text_classifier(model: ModelChoice, labels: list[str], seed: int) -> tuple[P
     return _pretrained(model, labels, AutoModelForSequenceClassification, AutoTokenizer)
 
 
-def image_classifier(
-    model: ModelChoice, labels: list[str], data: ImageData, seed: int
-) -> tuple[PreTrainedModel, Any]:
+def image_classifier(model: ModelChoice, labels: list[str], data: ImageData, seed: int) -> tuple[PreTrainedModel, Any]:
     """An image network with a classification head for `labels`, fresh from `seed`, and its image processor.
 
     Raises:
@@ -80,7 +72,7 @@ def _pretrained(model: ModelChoice, labels: list[str], network_class: Any, proce
     logging.set_verbosity_error()  # a fresh head is meant to be missing from the checkpoint
     try:
         config = AutoConfig.from_pretrained(where, **common)
-        _refuse_own_code(name, config.to_dict())
+        refuse_own_code(config.to_dict(), name)
         network = network_class.from_pretrained(
             where,
             **_label_maps(labels),
@@ -110,42 +102,9 @@ def _locate(name: str) -> tuple[str, str]:
             "there are sample:minilm (text) and sample:efficientnet_lite0 (images)"
         )
     folder = Path(name).expanduser()
-    if (folder / "run.json").is_file():
-        folder = folder / "model"  # a run stands for its model
-    if folder.is_dir():
-        _check_folder(folder)
-        return name, str(folder)
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise RequestError(f"--model_name_or_path {name}: there is no such folder")
+    if folder.is_dir() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        return name, str(model_folder(folder))
     return name, name
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuses a folder that is no model, brings code of its own, or keeps its weights in a pickle only."""
-    config = folder / "config.json"
-    if not config.is_file():
-        raise RequestError(f"{folder} is no model folder: it has no config.json")
-    try:
-        _refuse_own_code(str(folder), json.loads(config.read_text()))
-    except ValueError as error:
-        raise RequestError(f"{config} is not JSON: {error}") from error
-    if any(folder.glob("*.safetensors")):
-        return
-    pickles = [file.name for file in folder.iterdir() if file.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt")]
-    if pickles:
-        raise RequestError(
-            f"{folder} holds its weights as a pickle ({pickles[0]}), which can run code when it is opened, and is "
-            f"refused. Convert it, if you trust its origin, inside that folder by: {_TO_SAFETENSORS}"
-        )
-    raise RequestError(f"{folder} holds no weights: it has no *.safetensors file")
-
-
-def _refuse_own_code(name: str, config: dict[str, Any]) -> None:
-    if config.get("auto_map"):
-        raise RequestError(
-            f"{name} wants to run code of its own (auto_map in its config.json), which this studio never does: "
-            "choose a model whose architecture is part of transformers"
-        )
 
 
 def _why_not_loaded(name: str, error: Exception) -> str:

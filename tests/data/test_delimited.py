@@ -122,7 +122,9 @@ texts = st.text(characters, min_size=1, max_size=30).filter(str.strip)
     st.sampled_from(["\n", "\r\n"]),
 )
 def test_what_a_csv_writer_writes_is_read_back(words, delimiter, encoding, quoting, end):
-    assume(quoting == csv.QUOTE_ALL or "\r" not in "".join(words))  # the writer leaves it bare: a line end to readers
+    if quoting == csv.QUOTE_MINIMAL:
+        assume("\r" not in "".join(words))  # the writer leaves it bare, where readers take it for a line end
+        assume(not any(delimiter in word and "\n" in word for word in words))  # may be rows between stray quotes
     rows = [(word, f"label {at % 2}") for at, word in enumerate(words)]
     content = io.StringIO()
     writer = csv.writer(content, delimiter=delimiter, quoting=quoting, lineterminator=end)

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import sys
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -243,6 +244,16 @@ def test_a_format_that_is_not_read_is_refused_with_those_that_are(tmp_path):
     assert "csv, tsv, json" in refusal(tmp_path / "a.xlsx")
 
 
+def test_a_text_of_a_million_characters_is_refused_by_line(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "x" * 1_000_001, "label": "a"}))
+    assert "a.jsonl, line 1: a text of 1,000,001 characters" in refusal(path)
+
+
+def test_settings_of_the_hub_are_refused_for_a_file(tmp_path):
+    assert "--dataset_revision" in refusal(write(tmp_path / "a.csv"), dataset_revision="main")
+
+
 def test_no_data_at_all_is_refused():
     with pytest.raises(RequestError, match="--dataset_name"):
         sources.read(TextData())
@@ -337,6 +348,19 @@ def test_a_changed_picture_gets_a_new_row_id(tmp_path):
     os.utime(paths[0], ns=(1, 1))
     after = sources.read(ImageData(dataset_name=str(tmp_path))).splits["train"]["row_id"]
     assert before[0] != after[0] and before[1] == after[1]
+
+
+def test_a_picture_that_is_a_broken_link_is_refused_by_name(tmp_path):
+    picture(tmp_path / "cats" / "a.png"), picture(tmp_path / "dogs" / "b.png", 1)
+    (tmp_path / "dogs" / "c.png").symlink_to(tmp_path / "nowhere.png")
+    assert "c.png cannot be read: No such file" in refusal(tmp_path, ImageData)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems accept no such name")
+def test_a_file_name_that_is_no_unicode_is_refused(tmp_path):
+    picture(tmp_path / "cats" / "a.png")
+    os.rename(tmp_path / "cats" / "a.png", os.fsencode(tmp_path / "cats") + b"/\xff.png")
+    assert "no Unicode text" in refusal(tmp_path, ImageData)
 
 
 def test_pictures_of_one_class_are_refused(tmp_path):

@@ -136,7 +136,7 @@ def test_a_pickle_is_refused_with_the_way_to_convert_it(tiny_bert, tmp_path):
     shutil.copytree(tiny_bert, folder)
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(RequestError, match=r"pickle \(pytorch_model.bin\).*refused") as refusal:
+    with pytest.raises(RequestError, match="pytorch_model.bin, a pickle") as refusal:
         build.text_classifier(choose(folder), LABELS, 0)
     command = shlex.split(str(refusal.value).rpartition(" by: ")[2])
     subprocess.run([sys.executable, *command[1:]], cwd=folder, check=True)
@@ -150,7 +150,7 @@ def test_code_beside_the_weights_is_never_run(tiny_bert, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     config["auto_map"] = {"AutoConfig": "canary.Config", "AutoModelForSequenceClassification": "canary.Model"}
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(RequestError, match="code of its own"):
+    with pytest.raises(RequestError, match="code that comes with the model"):
         build.text_classifier(choose(folder), LABELS, 0)
     assert not (tmp_path / "ran").exists()
 
@@ -160,7 +160,7 @@ def test_code_beside_the_weights_is_never_run(tiny_bert, tmp_path):
     [
         (lambda folder: (folder / "config.json").unlink(), "no config.json"),
         (lambda folder: (folder / "config.json").write_text("{"), "is not JSON"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "holds no weights"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "cannot be loaded"),
     ],
 )
