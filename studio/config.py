@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from studio.errors import RequestError
 from studio.fields import Range, Settings, arg
 
-Fraction = Annotated[float, Range(0.0, 0.9)]
+Fraction = Annotated[float, Range(0.01, 0.9)]
 Count = Annotated[int, Range(1)]
 
 
@@ -144,7 +144,9 @@ class Training(Settings):
     )
     eval_strategy: Literal["epoch", "steps"] = arg("epoch", "when to validate and to save a checkpoint", advanced=True)
     eval_steps: Count | None = arg(None, "steps between validations with --eval_strategy steps", advanced=True)
-    logging_steps: Count = arg(10, "steps between points of the training curve", advanced=True)
+    logging_steps: Count | None = arg(
+        None, "steps between points of the training curve (when not given: 10, or fewer on small data)", advanced=True
+    )
     save_total_limit: Count = arg(2, "newest checkpoints to keep; the best one is kept besides", advanced=True)
     dataloader_num_workers: Annotated[int, Range(0, 64)] | None = arg(
         None, "processes that prepare batches (when not given: from the device and the cores)", advanced=True

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,9 @@ WORDS += ["the", "a", "film", "song", "day", "was", "is", "very", "quite", "so",
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory):
-    """Prepared data goes to a folder of the test run, not to the person's cache."""
-    os.environ["HF_DATASETS_CACHE"] = str(tmp_path_factory.mktemp("datasets"))
+# Prepared data goes to a folder of the test run, not to the person's cache; set before anything imports datasets.
+_cache = tempfile.TemporaryDirectory(prefix="studio-tests-")
+os.environ["HF_DATASETS_CACHE"] = _cache.name
 
 
 @pytest.fixture(scope="session")

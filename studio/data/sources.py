@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from studio.config import ImageData, TextData
-from studio.data import files, formats, hub, labels, sample_rows
-from studio.data.rows import Kind, Rows
+from studio.data.reading import files, formats, hub, labels, sample_rows
+from studio.data.reading.rows import Kind, Rows
 from studio.errors import RequestError
 
 SPLITS = ("train", "validation", "test")

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from datasets import Dataset, concatenate_datasets
 
 from studio.config import Data
-from studio.data.rows import hash_text
+from studio.data.reading.rows import hash_text
 from studio.data.sources import SPLITS, Source
 from studio.errors import RequestError
 
@@ -93,16 +93,12 @@ def _carved(source: Source, data: Data, seed: int) -> tuple[dict[str, Dataset], 
     contents = {split: _contents(rows) for split, rows in splits.items()}
     notes = _repetitions(contents["train"], labels) + _overlaps(contents)
     wanted = {"test": data.test_fraction, "validation": data.validation_fraction}
-    fractions = {split: fraction for split, fraction in wanted.items() if fraction and split not in splits}
+    fractions = {split: fraction for split, fraction in wanted.items() if split not in splits}
     parts = carve(contents["train"], labels, list(fractions.values()), seed)
     names = ["train", *fractions]
     _check_every_class(source, contents["train"], labels, parts, names)
     for part, split in enumerate(names):
         splits[split] = train.select(np.flatnonzero(parts == part))
-    for split in SPLITS:
-        if split not in splits:
-            splits[split] = train.select([])
-            notes.append(f"there are no {split} rows, because --{split}_fraction is 0")
     return splits, notes
 
 

@@ -11,8 +11,8 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from studio.config import Output
-from studio.export import hub
 from studio.evaluation.metrics import SCORES
+from studio.export import hub
 from studio.runs import write_whole
 
 _FEW_ROWS = 30  # below this many test rows a class's figures move by 0.1 and more by chance

@@ -54,7 +54,7 @@ class StudioTrainer(Trainer):
             network = network.to(memory_format=torch.channels_last)
         # Says that the model does not divide by the rows of the whole step; cross_entropy does.
         network.accepts_loss_kwargs = False
-        arguments = training_arguments(training, network, run)
+        arguments = training_arguments(training, network, len(tokens["train"]), run)
         _check_disk(network, training, run)
         rows_per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
         super().__init__(
@@ -94,14 +94,15 @@ class StudioTrainer(Trainer):
         return SequentialSampler(eval_dataset)
 
 
-def training_arguments(training: Training, network: nn.Module, run: Run) -> TrainingArguments:
-    """The Trainer's own arguments: the settings, what follows from the machine, and what the person added.
+def training_arguments(training: Training, network: nn.Module, rows: int, run: Run) -> TrainingArguments:
+    """The Trainer's own arguments: the settings, what follows from machine and data, and what the person added.
 
     Raises:
         RequestError: the Trainer refuses a value or a combination.
     """
     on_cpu = not torch.accelerator.is_available()
     workers = training.dataloader_num_workers
+    steps_per_epoch = rows // (training.per_device_train_batch_size * training.gradient_accumulation_steps)
     chosen = {
         "output_dir": str(run.checkpoints),
         "num_train_epochs": training.num_train_epochs,
@@ -123,7 +124,7 @@ def training_arguments(training: Training, network: nn.Module, run: Run) -> Trai
         "load_best_model_at_end": True,
         "metric_for_best_model": training.metric_for_best_model,
         "greater_is_better": training.metric_for_best_model != "loss",
-        "logging_steps": training.logging_steps,
+        "logging_steps": training.logging_steps or max(1, min(10, steps_per_epoch // 4)),
         "logging_first_step": True,
         "logging_nan_inf_filter": False,  # with it the Trainer shows a NaN loss as 0
         "remove_unused_columns": True,

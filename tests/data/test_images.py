@@ -15,7 +15,8 @@ from transformers.models.timm_wrapper.image_processing_timm_wrapper import TimmW
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from studio.config import ImageData
-from studio.data.images import Pictures, collate, load, prepare
+from studio.data.images import Pictures, collate, prepare
+from studio.data.load import load
 from studio.data.splits import Splits
 from studio.errors import RequestError, RunError
 from studio.runs import Run

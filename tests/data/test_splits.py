@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from studio.config import TextData
 from studio.data import splits
-from studio.data.rows import hash_text
+from studio.data.reading.rows import hash_text
 from studio.data.sources import Source
 from studio.errors import RequestError
 
@@ -132,12 +132,6 @@ def test_repeats_of_one_text_do_not_make_a_class_large_enough():
     texts = [f"text {at}" for at in range(40)] + ["again"] * 5
     with pytest.raises(RequestError, match="5 found, 1 of them different"):
         divide(source([0] * 40 + [1] * 5, texts))
-
-
-def test_a_fraction_of_zero_carves_nothing_and_says_so():
-    divided = divide(source([0, 1] * 20), validation_fraction=0.0)
-    assert sizes(divided) == [34, 0, 6]
-    assert any("--validation_fraction is 0" in note for note in divided.notes)
 
 
 def test_limits_draw_from_every_class_in_proportion():

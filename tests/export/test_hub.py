@@ -62,7 +62,7 @@ def model(tmp_path) -> Path:
         vocab_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, id2label=LABELS
     )
     BertForSequenceClassification(config).save_pretrained(folder)
-    (folder / "README.md").write_text("---\nlibrary_name: transformers\n---\n# A model\n")
+    (folder / "README.md").write_text("---\nlibrary_name: transformers\n---\n# A model\npipeline(model=\"path/to/this/folder\")\n")
     for name in ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth", "weights.pkl", "events.jsonl"):
         (folder / name).write_text(f"a pickle with {CANARY} inside")
     (folder / "runs").mkdir()
@@ -95,8 +95,9 @@ def test_a_model_is_published_in_one_commit_of_listed_files_and_works_from_there
         assert repository.private
         assert len(repository.commits) == 1
         assert set(repository.files) == PUBLISHED
-        for name, content in repository.files.items():
-            assert content == (model / name).read_bytes()
+        for name in PUBLISHED - {"README.md"}:
+            assert repository.files[name] == (model / name).read_bytes()
+        assert b'pipeline(model="me/film-reviews")' in repository.files["README.md"]  # as it is used from there
         assert sum(map(len, server.received)) > (model / "model.safetensors").stat().st_size
         assert not any(CANARY.encode() in body for body in server.received)
 

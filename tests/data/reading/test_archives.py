@@ -9,8 +9,8 @@ from pathlib import Path
 import datasets
 import pytest
 
-from studio.data import archives
-from studio.data.rows import cache_folder
+from studio.data.reading import archives
+from studio.data.reading.rows import cache_folder
 from studio.errors import RequestError
 
 

@@ -9,8 +9,8 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studio.data import archives, delimited, jsons
-from studio.data.table import COLUMN_LIMIT, Table
+from studio.data.reading import archives, delimited, jsons
+from studio.data.reading.table import COLUMN_LIMIT, Table
 from studio.errors import RequestError
 
 _DELIMITED = {".csv", ".tsv", ".tab", ".txt"}

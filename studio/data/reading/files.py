@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from studio.config import Data
-from studio.data import archives, columns, folders, formats, pictures
-from studio.data.labels import written
-from studio.data.rows import Kind, Picture, Rows, store
-from studio.data.table import CELL_LIMIT, DAMAGED_LIMIT, Table
+from studio.data.reading import archives, columns, folders, formats, pictures
+from studio.data.reading.labels import written
+from studio.data.reading.rows import Kind, Picture, Rows, store
+from studio.data.reading.table import CELL_LIMIT, DAMAGED_LIMIT, Table
 from studio.errors import RequestError
 
 _NO_TEXT = {"nan", "null", "<na>", "#n/a"}  # what programs write into an empty cell

@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from studio.data import encodings
-from studio.data.table import CELL_LIMIT, COLUMN_LIMIT, Table
+from studio.data.reading import encodings
+from studio.data.reading.table import CELL_LIMIT, COLUMN_LIMIT, Table
 from studio.errors import RequestError
 
 _HEAD = 1000  # rows whose keys make the columns

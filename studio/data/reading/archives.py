@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from studio.data.rows import cache_folder, full_disk_told
+from studio.data.reading.rows import cache_folder, full_disk_told
 from studio.errors import RequestError
 
 _COUNT_LIMIT = 1_000_000  # files

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from studio.data import jsons
+from studio.data.reading import jsons
 from studio.errors import RequestError
 
 RECORDS = [{"text": f'a "text", no. {i}\n{{with brackets]}}', "label": i % 2} for i in range(50)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from studio.data import encodings
+from studio.data.reading import encodings
 from studio.errors import RequestError
 
 FRENCH = "texte,classe\n" + "La radioactivité met à mal la biodiversité, dit-on à l'école.,mal\n" * 20

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from studio import samples
-from studio.data.rows import Kind, Rows, store
+from studio.data.reading.rows import Kind, Rows, store
 from studio.errors import RequestError
 
 _SURE = 0.65  # share of the labelling people's trust that stands behind a label; below it they disagreed too much

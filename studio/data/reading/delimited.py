@@ -9,9 +9,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
-from studio.data import encodings
-from studio.data.columns import has_header
-from studio.data.table import CELL_LIMIT, COLUMN_LIMIT, DAMAGED_LIMIT, Table
+from studio.data.reading import encodings
+from studio.data.reading.columns import has_header
+from studio.data.reading.table import CELL_LIMIT, COLUMN_LIMIT, DAMAGED_LIMIT, Table
 from studio.errors import RequestError
 
 _QUOTINGS = [

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from unicodedata import normalize
 
-from studio.data.columns import PICTURE_SUFFIXES
-from studio.data.folders import hidden, visible
-from studio.data.rows import Picture
+from studio.data.reading.columns import PICTURE_SUFFIXES
+from studio.data.reading.folders import hidden, visible
+from studio.data.reading.rows import Picture
 from studio.errors import RequestError
 
 

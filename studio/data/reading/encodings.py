@@ -11,7 +11,7 @@ from pathlib import Path
 from string import ascii_letters
 from typing import IO
 
-from studio.data import archives
+from studio.data.reading import archives
 from studio.errors import RequestError
 
 _BOMS = {  # UTF-32 first: its little-endian mark begins like that of UTF-16

@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from studio.data.rows import Kind
-from studio.data.table import Table
+from studio.data.reading.rows import Kind
+from studio.data.reading.table import Table
 from studio.errors import RequestError
 
 PICTURE_SUFFIXES = (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from studio.data import delimited
+from studio.data.reading import delimited
 from studio.errors import RequestError
 
 FILLER = "".join(f"plain text {i},{i % 2}\n" for i in range(40))

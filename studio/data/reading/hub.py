@@ -20,11 +20,11 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import httpx
 
 from studio.config import Data
-from studio.data.columns import choose
-from studio.data.folders import SPLITS
-from studio.data.labels import written
-from studio.data.rows import FEATURES, Kind, Rows, hash_picture, hash_text
-from studio.data.table import Table
+from studio.data.reading.columns import choose
+from studio.data.reading.folders import SPLITS
+from studio.data.reading.labels import written
+from studio.data.reading.rows import FEATURES, Kind, Rows, hash_picture, hash_text
+from studio.data.reading.table import Table
 from studio.errors import RequestError
 
 _PATIENCE_S = 5  # for the first answer of the Hub

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from studio.data import formats
-from studio.data.rows import Kind
+from studio.data.reading import formats
+from studio.data.reading.rows import Kind
 from studio.errors import RequestError
 
 SPLITS = {
