@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from studio.errors import RequestError, RunError
+
+if TYPE_CHECKING:
+    from studio.predictor import Prediction
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -45,11 +48,16 @@ def predict(
         ]
         print(json.dumps(rows, ensure_ascii=False))
         return
+    show_answers(inputs, answers, Console())
+
+
+def show_answers(inputs: list[str], answers: "list[Prediction]", console: Console) -> None:
+    """Prints a table of predictions, a line for each input."""
     table = Table("input", "label", "probability", "next")
     for name, answer in zip(inputs, answers, strict=True):
         others = [f"{label} {score:.1%}" for label, score in answer.scores.items() if label != answer.label]
         table.add_row(escape(name), escape(answer.label), f"{answer.score:.1%}", escape(", ".join(others)))
-    Console().print(table)
+    console.print(table)
 
 
 @app.command()
