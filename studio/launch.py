@@ -1,6 +1,7 @@
 """What must be right about the process before torch is imported: ranks, threads, the Hub in reach, the log."""
 
 import os
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 from studio.errors import RequestError
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def rank() -> int:
@@ -89,15 +92,19 @@ def shared_name(name: str) -> str:
 
 
 class Tee:
-    """A text stream that also goes to a log file; `screen` may be replaced while a progress bar is drawn."""
+    """A text stream that also goes to a log file, there without colours and without bars that redraw themselves.
+
+    `screen` may be replaced while a progress bar is drawn.
+    """
 
     def __init__(self, screen: TextIO, log: TextIO):
         self.screen = screen
         self.log = log
 
     def write(self, text: str) -> int:
-        self.log.write(text)
-        self.log.flush()
+        if "\r" not in text:
+            self.log.write(_COLOURS.sub("", text))
+            self.log.flush()
         return self.screen.write(text)
 
     def flush(self) -> None:

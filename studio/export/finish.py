@@ -21,6 +21,8 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
     Raises:
         RunError: the model answers with numbers that are not finite.
     """
+    if run.writes:
+        print("scoring the rows held out", flush=True)
     found = report.evaluate(trainer, tokens)
     with run.writing_model() as folder:
         trainer.save_model(str(folder))

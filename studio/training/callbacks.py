@@ -123,7 +123,7 @@ class ProgressBar(TrainerCallback):
         if not screen.isatty():
             return
         self.progress = Progress(
-            TextColumn("[bold]training"),
+            TextColumn("[bold]{task.description:<10}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("loss {task.fields[loss]}"),
@@ -134,7 +134,7 @@ class ProgressBar(TrainerCallback):
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self.task = self.progress.add_task("", total=state.max_steps, completed=state.global_step, loss="-")
+        self.task = self.progress.add_task("training", total=state.max_steps, completed=state.global_step, loss="-")
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, Tee):  # other output goes above the bar
                 stream.screen = FileProxy(self.progress.console, stream.screen)
@@ -142,7 +142,11 @@ class ProgressBar(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         if self.progress:
-            self.progress.update(self.task, completed=state.global_step)
+            self.progress.update(self.task, completed=state.global_step, description="training")
+
+    def on_prediction_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        if self.progress:
+            self.progress.update(self.task, description="validating")
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs=None, **kwargs):
         logs = logs or {}
