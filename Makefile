@@ -6,10 +6,10 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo app test lint bench clean
+.PHONY: help setup demo app test lint bench bench-memory messy hostile clean
 
 help:            ## list the verbs
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-13s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## make the environment in .venv (7 GB, about 3 minutes)
 
@@ -22,7 +22,7 @@ $(READY): requirements.txt pyproject.toml
 	$(RUN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $(READY)
 
-demo: $(READY)   ## fine-tune a BERT-type model on 6,000 tweets, score it, ask it something (5 minutes)
+demo: $(READY)   ## fine-tune a BERT-type model on 8,000 tweets, score it, ask it something (5 minutes)
 	@echo "Fine-tuning MiniLM on human-labelled tweets; the run is kept in runs/"
 	@dir=runs/demo-$$(date +%Y%m%d-%H%M%S); \
 	$(RUN)/python recipes/bert_sentiment.py --config recipes/presets/demo.yaml --output_dir $$dir && \
@@ -40,6 +40,16 @@ lint: $(READY)   ## check format and style
 
 bench: $(READY)  ## measure speed, as ratios within one run (10 minutes)
 	$(RUN)/python -m tests.bench.training
+
+bench-memory: $(READY)  ## measure memory for each added row and write docs/memory.md (3 minutes)
+	$(RUN)/python -m tests.bench.memory docs/memory.md
+
+messy: $(READY)  ## read the bad files of a folder with a MANIFEST.csv and write docs/messy.md: make messy DATA=FOLDER
+	@test -n "$(DATA)" || { echo "Name the folder of bad files: make messy DATA=FOLDER"; exit 1; }
+	$(RUN)/python -m tests.bench.messy "$(DATA)" docs/messy.md
+
+hostile: $(READY)  ## open hostile files and write what they reach to docs/hostile-input.md (1 minute)
+	$(RUN)/python -m tests.bench.hostile docs/hostile-input.md
 
 clean:           ## remove the environment and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from studio import launch
 from studio.errors import RequestError, RunError
 
 if TYPE_CHECKING:
@@ -31,19 +32,32 @@ def commands(debug: Annotated[bool, typer.Option("--debug", help="show the trace
 def predict(
     model: Annotated[str, typer.Argument(help="a run folder or a model folder")],
     inputs: Annotated[list[str], typer.Argument(help="texts, or files of pictures")],
+    text_pair: Annotated[
+        list[str] | None,
+        typer.Option("--text_pair", help="the second text, for a model of text pairs; once for each text"),
+    ] = None,
     top_k: Annotated[int, typer.Option("--top_k", min=1, help="how many of the likeliest labels to show")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for programs")] = False,
 ) -> None:
     """Print the label and the probabilities that a model gives to texts or pictures."""
+    if text_pair and len(text_pair) != len(inputs):
+        raise RequestError(
+            f"--text_pair is given {len(text_pair)} times for {len(inputs)} texts: give it once for each, in order"
+        )
+    launch.be_quiet()
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # loading takes less time than reading its bar
     from studio.predictor import Predictor
 
     predictor = Predictor(Path(model))
-    items = [Path(name) for name in inputs] if predictor.task == "image-classification" else inputs
+    if predictor.task == "image-classification":
+        items = [Path(name) for name in inputs]
+    else:
+        items = list(zip(inputs, text_pair, strict=True)) if text_pair else inputs
     answers = predictor.predict(items, top_k=top_k)
     if as_json:
         rows = [
             {"input": name, "label": a.label, "score": a.score, "scores": a.scores}
+            | ({} if predictor.threshold is None else {"labels": a.labels})
             for name, a in zip(inputs, answers, strict=True)
         ]
         print(json.dumps(rows, ensure_ascii=False))
@@ -54,9 +68,11 @@ def predict(
 def show_answers(inputs: list[str], answers: "list[Prediction]", console: Console) -> None:
     """Prints a table of predictions, a line for each input."""
     table = Table("input", "label", "probability", "next")
+    table.columns[0].overflow = "fold"
     for name, answer in zip(inputs, answers, strict=True):
-        others = [f"{label} {score:.1%}" for label, score in answer.scores.items() if label != answer.label]
-        table.add_row(escape(name), escape(answer.label), f"{answer.score:.1%}", escape(", ".join(others)))
+        others = [f"{label} {score:.1%}" for label, score in answer.scores.items() if label not in answer.labels]
+        given = ", ".join(answer.labels) or "(none)"
+        table.add_row(escape(name), escape(given), f"{answer.score:.1%}", escape(", ".join(others)))
     console.print(table)
 
 
@@ -79,6 +95,7 @@ def push(
 def main() -> None:
     """Runs a command: exit code 0, 1 for a failure on the way, 2 for a bad request."""
     debug = "--debug" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--debug"]  # accepted before and after the command's name
     try:
         app()
     except (RequestError, RunError) as error:

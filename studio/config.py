@@ -30,11 +30,26 @@ class Data(Settings):
     validation_file: str | None = arg(None, "validation rows in a file or folder of their own", path=True)
     test_file: str | None = arg(None, "test rows in a file or folder of their own", path=True)
     label_column_name: str | None = arg(None, "column that holds the label (found by name when not given)")
+    label_delimiter: str | None = arg(
+        None,
+        "what stands between the labels of a row that may have several, such as ';' (a cell with nothing but that has "
+        "no label, an empty one is left out; columns of lists need no delimiter)",
+    )
+    group_column_name: str | None = arg(
+        None, "column that says to whom or what a row belongs (a patient, an author): no group is in two splits"
+    )
     column_names: list[str] = arg([], "names for the columns of a file that has no header row")
+    merge_label_spellings: bool = arg(False, "labels that differ only in case or spaces are one class")
     validation_fraction: Fraction = arg(
         0.1, "share of the training rows to validate on when no validation rows are given"
     )
     test_fraction: Fraction = arg(0.15, "share of the training rows to test on when no test rows are given")
+    near_duplicates: bool = arg(
+        False, "texts with four fifths of their words in common, or pictures that look alike, are in one split"
+    )
+    drop_overlap: bool = arg(
+        False, "leave out training rows that stand in the given validation or test rows as well (these are kept)"
+    )
     splits_from: str | None = arg(
         None, "run folder whose division into train, validation and test is used again", advanced=True, path=True
     )
@@ -55,6 +70,19 @@ class Data(Settings):
             raise RequestError("--dataset_name and --train_file both say where the training rows are: give one of them")
         if (self.validation_file or self.test_file) and not (self.train_file or self.dataset_name):
             raise RequestError("--validation_file and --test_file need --train_file (or --dataset_name) beside them")
+        if self.label_delimiter is not None and not self.label_delimiter.strip(" "):
+            raise RequestError("--label_delimiter needs a character other than a space, such as ';' or ','")
+        if self.group_column_name and self.group_column_name == self.label_column_name:
+            raise RequestError(
+                f"--group_column_name {self.group_column_name} is the label column: each class would be in one split "
+                "only; name the column of what the rows belong to, or leave the flag out"
+            )
+        dividing = {"group_column_name", "near_duplicates", "drop_overlap"}
+        if self.splits_from and (idle := sorted(name for name in dividing if getattr(self, name))):
+            raise RequestError(
+                f"--splits_from {self.splits_from} takes the division of another run as it is, "
+                f"so that --{idle[0]} would change nothing: leave one of them out"
+            )
 
 
 @dataclass
@@ -62,7 +90,16 @@ class TextData(Data):
     """Labelled texts."""
 
     text_column_name: str | None = arg(None, "column that holds the text (found by name and content when not given)")
+    text_pair_column_name: str | None = arg(None, "column that holds the second text, where texts come in pairs")
     max_seq_length: Annotated[int, Range(8, 8192)] = arg(128, "longer texts are cut to this many tokens")
+
+    def __post_init__(self):
+        super().__post_init__()
+        pair = self.text_pair_column_name
+        if pair and pair in (self.text_column_name, self.label_column_name):
+            raise RequestError(
+                f"--text_pair_column_name {pair} is named as the text or the label too: name the column of second texts"
+            )
 
 
 @dataclass
@@ -117,7 +154,9 @@ class Training(Settings):
     max_steps: Annotated[int, Range(-1)] = arg(
         -1, "stop after this many steps instead of epochs (-1: by epochs)", advanced=True
     )
-    learning_rate: Annotated[float, Range(1e-7, 1.0, log=True)] = arg(2e-4, "step size at its highest point")
+    learning_rate: Annotated[float, Range(1e-7, 1.0, log=True)] | None = arg(
+        None, "step size at its highest point (when not given: 2e-4 for networks up to 50 M parameters, else 2e-5)"
+    )
     per_device_train_batch_size: Annotated[int, Range(1, 4096, log=True)] = arg(32, "rows per step and device")
     per_device_eval_batch_size: Annotated[int, Range(1, 4096, log=True)] = arg(
         64, "rows per evaluation step and device", advanced=True
@@ -132,12 +171,22 @@ class Training(Settings):
     warmup_steps: Annotated[float, Range(0.0)] = arg(
         0.1, "steps (or, below 1, share of all steps) of rising learning rate", advanced=True
     )
-    lr_scheduler_type: str = arg("linear", "course of the learning rate: linear, cosine, constant, ...", advanced=True)
+    lr_scheduler_type: Literal[
+        "linear",
+        "cosine",
+        "cosine_with_restarts",
+        "cosine_with_min_lr",
+        "polynomial",
+        "constant",
+        "constant_with_warmup",
+        "inverse_sqrt",
+        "warmup_stable_decay",
+    ] = arg("linear", "course of the learning rate", advanced=True)
     max_grad_norm: Annotated[float, Range(0.0)] = arg(1.0, "gradients longer than this are shortened", advanced=True)
     bf16: bool | None = arg(None, "16-bit brain floats (when not given: wherever they are faster)", advanced=True)
-    metric_for_best_model: Literal["f1_macro", "f1_weighted", "accuracy", "precision_macro", "recall_macro", "loss"] = (
-        arg("f1_macro", "validation metric that picks the best checkpoint")
-    )
+    metric_for_best_model: Literal[
+        "f1_macro", "f1_micro", "f1_weighted", "accuracy", "precision_macro", "recall_macro", "loss"
+    ] = arg("f1_macro", "validation metric that picks the best checkpoint")
     early_stopping_patience: Count | None = arg(None, "stop after this many evaluations without a better metric")
     early_stopping_threshold: Annotated[float, Range(0.0, 1.0)] = arg(
         0.0, "smallest gain that counts as better", advanced=True

@@ -18,7 +18,16 @@ import yaml
 
 from studio.errors import RequestError
 
-_YAML_LIMIT_BYTES = 1_000_000
+_YAML_LIMIT_BYTES = 100_000
+_YAML_LIMIT_TOKENS = 10_000  # some 2,000 lines of settings; the scanner takes a fifth of a second for them
+_YAML_LIMIT_DEPTH = 10
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 @dataclass(frozen=True)
@@ -157,10 +166,7 @@ def read_yaml(file: Path | str) -> dict[str, Any]:
                 f"--config {path} is larger than {_YAML_LIMIT_BYTES // 1000} kB: that is no settings file"
             )
         text = path.read_text(encoding="utf-8")
-        for token in yaml.scan(text, Loader=yaml.SafeLoader):
-            if isinstance(token, yaml.AliasToken | yaml.TagToken):
-                line = token.start_mark.line + 1
-                raise RequestError(f"--config {path}, line {line}: aliases (*name) and tags (!name) are not settings")
+        _check_tokens(text, f"--config {path}")
         values = yaml.safe_load(text)
     except OSError as error:
         raise RequestError(f"--config {path} cannot be read: {error.strerror}") from error
@@ -171,6 +177,18 @@ def read_yaml(file: Path | str) -> dict[str, Any]:
             f"--config {path} must hold lines like `learning_rate: 2e-4`, found a {type(values).__name__}"
         )
     return values or {}
+
+
+def _check_tokens(text: str, place: str) -> None:
+    """Refuses YAML that builds objects, copies parts of itself, or is nested or long beyond any settings."""
+    depth = 0
+    for count, token in enumerate(yaml.scan(text, Loader=yaml.SafeLoader)):
+        line = token.start_mark.line + 1
+        if isinstance(token, yaml.AliasToken | yaml.TagToken):
+            raise RequestError(f"{place}, line {line}: aliases (*name) and tags (!name) are not settings")
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        if depth > _YAML_LIMIT_DEPTH or count > _YAML_LIMIT_TOKENS:
+            raise RequestError(f"{place}, line {line}: too many values within each other or in all to be settings")
 
 
 def to_flags(values: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +23,11 @@ def rank() -> int:
 def world_size() -> int:
     """How many processes the launcher started for this job."""
     return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_launcher() -> None:
@@ -47,8 +53,16 @@ def set_threads() -> None:
     """
     by_launcher = "ACCELERATE_MIXED_PRECISION" in os.environ or "RANK" in os.environ
     if by_launcher and os.environ.get("OMP_NUM_THREADS") == "1":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        os.environ["OMP_NUM_THREADS"] = str(max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+        os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+
+
+def use_one_gpu() -> None:
+    """Keeps a process that is alone to one GPU: over several the Trainer would fall back on the slow DataParallel.
+
+    `accelerate launch` starts a process for each of them instead.
+    """
+    if "WORLD_SIZE" not in os.environ:
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
 
 
 def be_quiet() -> None:
@@ -87,7 +101,8 @@ def shared_name(name: str) -> str:
     from accelerate import PartialState
     from accelerate.utils import broadcast_object_list
 
-    PartialState(cpu=not torch.accelerator.is_available())
+    # the other ranks wait while rank zero reads the data: longer than the ten minutes that NCCL allows by itself
+    PartialState(cpu=not torch.accelerator.is_available(), timeout=timedelta(hours=6))
     return broadcast_object_list([name])[0]
 
 

@@ -27,17 +27,21 @@ from studio.errors import RequestError, RunError
 from studio.models.folder import model_folder
 
 Picture = Path | str | bytes | Image.Image
+Text = str | tuple[str, str] | dict[str, str]  # a dict has the keys text and text_pair, as in transformers' pipeline
 
 # Only files of the folder, only safetensors, and never code that came with the model.
 _SAFELY = {"local_files_only": True, "trust_remote_code": False}
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")
 _LONGEST = 512  # tokens; for a tokenizer that does not say how many its model takes
+_USUAL = 0.5  # threshold of a model of several labels that states none
 
 
 @dataclass(frozen=True)
 class Prediction:
     """The label with the highest probability, `score`; `scores` holds the best labels first.
 
+    `labels` are those that the model gives: that one, or, of a model of several labels per item, all whose
+    probability reaches its threshold, the best first; perhaps none.
     `version` names the registered model that answered, None for a plain folder. `milliseconds` is the
     share of one item in the time its batch took.
     """
@@ -45,6 +49,7 @@ class Prediction:
     label: str
     score: float
     scores: dict[str, float]
+    labels: list[str]
     version: str | None
     milliseconds: float
 
@@ -63,14 +68,18 @@ class Predictor:
         config = _loaded(self.folder, AutoConfig.from_pretrained, self.folder, **_SAFELY)
         self.task = _task(config, self.folder)
         self.labels = [config.id2label[i] for i in range(config.num_labels)]
+        several = config.problem_type == "multi_label_classification"
+        self.threshold = config.to_dict().get("threshold", _USUAL) if several else None
         self.network = _network(self.folder, config, self.task).to(self.device).eval()
         processor = AutoImageProcessor if self.task == "image-classification" else AutoTokenizer
         self.processor = _loaded(self.folder, processor.from_pretrained, self.folder, **_SAFELY)
 
     def predict(
-        self, items: Sequence[str | Picture], batch_size: int = 32, top_k: int | None = None
+        self, items: Sequence[Text | Picture], batch_size: int = 32, top_k: int | None = None
     ) -> list[Prediction]:
         """One prediction per item: texts for a text model; paths, contents or PIL pictures for an image model.
+
+        A model that was trained on pairs of texts takes pairs: ("one", "other").
 
         `top_k` keeps that many of the best labels in `scores`.
 
@@ -85,34 +94,55 @@ class Predictor:
             logits = self.logits(batch, first)
             if not logits.isfinite().all():
                 raise RunError(f"the model in {self.folder} answers with numbers that are not finite: train it anew")
-            probabilities = logits.softmax(dim=-1)
+            probabilities = logits.softmax(dim=-1) if self.threshold is None else logits.sigmoid()
             milliseconds = (time.perf_counter() - began) * 1000 / len(batch)
             answers += [self._prediction(row, top_k, milliseconds) for row in probabilities.tolist()]
         return answers
 
     @torch.inference_mode()
-    def logits(self, items: Sequence[str | Picture], first: int = 0) -> torch.Tensor:
+    def logits(self, items: Sequence[Text | Picture], first: int = 0) -> torch.Tensor:
         """What the network says of one batch: (items, classes) on the CPU; `first` is the place of its first item."""
         if self.task == "image-classification":
             pictures = [_decoded(item, first + place) for place, item in enumerate(items, start=1)]
             inputs = self.processor(images=pictures, return_tensors="pt")
         else:
-            for place, item in enumerate(items, start=1):
-                if not isinstance(item, str):
-                    raise RequestError(f"item {first + place} is not a text but {type(item).__name__}")
+            texts, pairs = _texts(items, first)
             stated = self.processor.model_max_length  # a number beyond all bounds when it was never set
             longest = stated if stated < 1_000_000 else _LONGEST
-            inputs = self.processor(list(items), truncation=True, max_length=longest, padding=True, return_tensors="pt")
+            inputs = self.processor(
+                texts, pairs, truncation=True, max_length=longest, padding=True, return_tensors="pt"
+            )
         return self.network(**inputs.to(self.device)).logits.float().cpu()
 
     def _prediction(self, probabilities: list[float], top_k: int | None, milliseconds: float) -> Prediction:
-        scores = sorted(zip(self.labels, probabilities, strict=True), key=lambda pair: -pair[1])[:top_k]
+        scores = sorted(zip(self.labels, probabilities, strict=True), key=lambda pair: -pair[1])
         label, score = scores[0]
-        return Prediction(label, score, dict(scores), self.version, milliseconds)
+        given = [label] if self.threshold is None else [name for name, value in scores if value >= self.threshold]
+        return Prediction(label, score, dict(scores[:top_k]), given, self.version, milliseconds)
+
+
+def _texts(items: Sequence[Text], first: int) -> tuple[list[str], list[str] | None]:
+    """The texts, and the second texts if they come in pairs."""
+    rows = [_parts(item, place) for place, item in enumerate(items, start=first + 1)]
+    if len(set(map(len, rows))) > 1:
+        raise RequestError("some items are pairs of texts and others are not: give pairs to a model trained on pairs")
+    texts, *pairs = map(list, zip(*rows, strict=True))
+    return texts, pairs[0] if pairs else None
+
+
+def _parts(item: Text, place: int) -> tuple[str, ...]:
+    """A text, or two of a pair."""
+    if isinstance(item, dict) and "text" in item:
+        item = (item["text"], item["text_pair"]) if "text_pair" in item else item["text"]
+    parts = item if isinstance(item, tuple) and len(item) == 2 else (item,)
+    for part in parts:
+        if not isinstance(part, str):
+            raise RequestError(f"item {place} is not a text but {type(part).__name__}")
+    return parts
 
 
 def _task(config: PreTrainedConfig, folder: Path) -> str:
-    if config.problem_type not in (None, "single_label_classification") or config.num_labels < 2:
+    if config.problem_type == "regression" or config.num_labels < 2:
         raise RequestError(
             f"{folder} does not choose one of several labels "
             f"(problem_type {config.problem_type}, {config.num_labels} labels)"

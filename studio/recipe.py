@@ -4,12 +4,12 @@ import contextlib
 import errno
 import importlib.util
 import os
-import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -17,6 +17,7 @@ from studio import launch
 from studio.config import Data, ModelChoice, Output, Training
 from studio.errors import RequestError, RunError
 from studio.fields import Parser, Settings, nearest, read_yaml, specs, to_flags, to_yaml
+from studio.models.folder import located
 from studio.runs import Run, new_folder
 
 # Arguments of the Trainer that a recipe takes care of itself, and what to do instead.
@@ -59,13 +60,14 @@ class Recipe:
         own = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Settings)}
         return own | {"output": Output}
 
-    def parser(self, given: set[str] = frozenset()) -> Parser:
-        """The flags of this recipe, with the defaults that suit the names of settings that are `given`."""
-        own_data = given & {"dataset_name", "train_file"}
+    def parser(self, given: Mapping[str, str]) -> Parser:
+        """The flags of this recipe, with the defaults that suit the settings that are `given`, by name."""
+        sample = self.sample["dataset_name"]
+        own_data = given.get("dataset_name", sample) != sample or "train_file" in given
         if not own_data and "model_name_or_path" not in given:
             defaults = self.defaults | self.sample
         else:
-            defaults = self.defaults | ({} if own_data else {"dataset_name": self.sample["dataset_name"]})
+            defaults = self.defaults | ({} if own_data else {"dataset_name": sample})
         about = (
             f"{self.run.__globals__['__doc__']}\n"
             "Settings can also stand in a YAML file: --config FILE (flags win). Every field of transformers'\n"
@@ -82,7 +84,7 @@ class Recipe:
         """
         flags, argv = _config_first(argv)
         flags += argv
-        parser = self.parser({flag.partition("=")[0].removeprefix("--") for flag in flags if flag.startswith("--")})
+        parser = self.parser(_given(flags))
         instances, leftover = parser.settings(flags)
         settings = dict(zip(self.groups(), instances, strict=True))
         if leftover:
@@ -97,19 +99,23 @@ class Recipe:
         try:
             run, settings, created = self._start([flag for flag in argv if flag != "--debug"])
             with _logged(run):
-                self._carry_out(run, settings, created)
-                _publish(run, settings["output"])
+                try:
+                    self._carry_out(run, settings, created)
+                    _publish(run, settings["output"])
+                except (RequestError, RunError) as error:
+                    _tell(error)
+                    raise
         except (RequestError, RunError, KeyboardInterrupt) as error:
+            _tell(error)
             if debug:
                 raise
-            if launch.rank() == 0 and not isinstance(error, KeyboardInterrupt):
-                print(f"error: {error}", file=sys.stderr)
             sys.exit({RequestError: 2, RunError: 1}.get(type(error), 130))
 
     def _start(self, argv: list[str]) -> tuple[Run, dict[str, Settings], bool]:
         """The run folder, new or resumed, and its settings."""
         launch.check_launcher()
         launch.set_threads()
+        launch.use_one_gpu()
         launch.be_quiet()
         settings = self.parse(argv)
         output = settings["output"]
@@ -121,11 +127,15 @@ class Recipe:
             run, settings = self._resumed(Path(output.output_dir), argv)
         data, model, training = (_find(settings, kind) for kind in (Data, ModelChoice, Training))
         launch.settle_hub([data.dataset_name, model.model_name_or_path])
+        located(model.model_name_or_path)
         if not output.resume_from_checkpoint:
             folder = launch.shared_name(output.output_dir or str(new_folder(self.path.stem)))
             run = Run(folder, writes=launch.rank() == 0)
             frozen = to_yaml([group for group in settings.values() if group is not output], training.more)
-            header = f"# {self.title}: runs again by\n#   python recipes/{self.path.name} --config {run.config}\n\n"
+            header = (
+                f"# {self.title}: runs again by\n#   python recipes/{self.path.name} --config {run.config}\n"
+                "# It says what was run; where it is kept and published (--output_dir, --push_to_hub) is said anew.\n\n"
+            )
             run.create(
                 recipe=self.path.stem,
                 task=self.task,
@@ -147,6 +157,7 @@ class Recipe:
             raise RequestError(f"{folder} is a run of recipes/{record['recipe']}.py: resume it with that recipe")
         if run.state() == "finished":
             raise RequestError(f"{folder} is finished: nothing is left to resume. Start a new run from its config.yaml")
+        run.lock()
         asked = self.parse(["--config", str(run.config), *argv])
         before = self.parse(["--config", str(run.config)])
         for name, group in before.items():
@@ -166,9 +177,10 @@ class Recipe:
             run.set_state("running")
             self.run(**{name: group for name, group in settings.items() if name != "output"}, run=run)
             run.set_state("finished")
-        except RequestError:
-            if created and run.writes:
-                shutil.rmtree(run.folder)  # nothing was trained: what remains would only be in the way
+        except RequestError as error:
+            run.set_state("stopped", str(error))
+            if created:
+                run.discard()  # nothing was trained: what remains would only be in the way
             raise
         except KeyboardInterrupt:
             again = f"python recipes/{self.path.name} --output_dir {run.folder} --resume_from_checkpoint"
@@ -194,6 +206,24 @@ def find(folder: Path) -> list[Recipe]:
         spec.loader.exec_module(module)
         if isinstance(getattr(module, "RECIPE", None), Recipe):
             found.append(module.RECIPE)
+    return found
+
+
+def _tell(error: BaseException) -> None:
+    """Prints a person's error once, naming the rank where it is not the first."""
+    if not isinstance(error, KeyboardInterrupt) and not getattr(error, "told", False):
+        rank = f"rank {launch.rank()}: " if launch.rank() else ""
+        print(f"{rank}error: {error}", file=sys.stderr)
+        error.told = True
+
+
+def _given(flags: list[str]) -> dict[str, str]:
+    """The values of flags by name, as they are written; of several values the first."""
+    found = {}
+    for flag, following in zip_longest(flags, flags[1:], fillvalue=""):
+        if flag.startswith("--"):
+            name, equals, value = flag.removeprefix("--").partition("=")
+            found[name] = value if equals else following
     return found
 
 
@@ -245,7 +275,11 @@ def _trainer_arguments(flags: list[str], own_names: list[str]) -> dict[str, Any]
     values, unknown = parser.parse_known_args(flags)
     if unknown:
         raise RequestError(f"{unknown[0]!r} follows no setting: write --NAME VALUE (--help lists every setting)")
-    return {name: value for name, value in vars(values).items() if value is not None}
+    found = {name: value for name, value in vars(values).items() if value is not None}
+    for tracker in {"wandb", "trackio", "mlflow"} & set(str(found.get("report_to", "")).split(",")):
+        if importlib.util.find_spec(tracker) is None:
+            raise RequestError(f"--report_to {tracker} needs that package: pip install {tracker}")
+    return found
 
 
 def _refuse(message: str) -> None:

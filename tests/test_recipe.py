@@ -47,6 +47,7 @@ def test_own_pictures_get_a_pretrained_model_and_its_own_size():
     own = resnet.parse(["--dataset_name", "photos"])
     assert own["model"].model_name_or_path == "sample:efficientnet_lite0" and own["data"].image_size is None
     assert resnet.parse([])["model"].model_name_or_path.startswith("timm:")
+    assert resnet.parse([]) == resnet.parse(["--dataset_name", "sample:mnist"])
     vit = RECIPES["vit_image_classification"].parse(["--model_name_or_path", "google/vit-base-patch16-224"])
     assert vit["data"].dataset_name == "sample:mnist" and vit["model"].model_kwargs is None
 

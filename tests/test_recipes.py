@@ -4,7 +4,9 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -144,6 +146,44 @@ def test_a_killed_run_goes_on_to_the_same_model(whole_run, tmp_path, program):
 
 
 @pytest.mark.xdist_group("whole run")
+def test_a_run_killed_while_it_was_scored_ends_as_if_it_had_not_been(whole_run, tmp_path, program):
+    """Trained to the end, half of the model folder written, the state still running: resuming only finishes it."""
+    killed = Run(tmp_path / "killed")
+    shutil.copytree(whole_run.folder, killed.folder)
+    killed.model.rename(killed.folder / "model.unfinished")
+    shutil.rmtree(killed.report)
+    killed.set_state("running")
+    resumed = program("recipes/text_classification.py", "--output_dir", killed.folder, "--resume_from_checkpoint")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (whole_run.model / "model.safetensors").read_bytes() == (killed.model / "model.safetensors").read_bytes()
+    first, second = (json.loads((run.report / "metrics.json").read_text()) for run in (whole_run, killed))
+    assert first["splits"] == second["splits"] and first["train"]["steps"] == second["train"]["steps"] == 12
+    assert killed.state() == "finished" and not (killed.folder / "model.unfinished").exists()
+
+
+@pytest.mark.xdist_group("whole run")
+def test_a_resumed_run_keeps_its_division_when_rows_have_come_since(whole_run, tmp_path, program):
+    rows = tmp_path / "rows.csv"
+    shutil.copy(whole_run.settings()["dataset_name"], rows)
+    stopped = Run(tmp_path / "stopped")
+    settings = whole_run.config.read_text().replace(whole_run.settings()["dataset_name"], str(rows))
+    stopped.create(
+        recipe="text_classification", task="text-classification", command=[], seed=42, settings=settings
+    )  # fmt: skip
+    stopped.set_state("stopped")
+    stopped._lock.close()
+    shutil.copytree(whole_run.splits, stopped.splits)
+    with rows.open("a") as stream:
+        stream.writelines(f"a new row {i},{'positive' if i % 2 else 'negative'}\n" for i in range(30))
+    done = program("recipes/text_classification.py", "--output_dir", stopped.folder, "--resume_from_checkpoint")
+    assert done.returncode == 0, done.stderr
+    for split in ("train", "validation", "test"):
+        assert (stopped.splits / f"{split}.txt").read_text() == (whole_run.splits / f"{split}.txt").read_text()
+    scored = json.loads((stopped.report / "metrics.json").read_text())["splits"]["test"]["samples"]
+    assert scored == len((whole_run.splits / "test.txt").read_text().split())
+
+
+@pytest.mark.xdist_group("whole run")
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -165,6 +205,7 @@ def test_a_resumed_run_keeps_its_settings(whole_run, tmp_path, program):
         recipe="text_classification", task="text-classification", command=[], seed=42,
         settings=whole_run.config.read_text(),
     )  # fmt: skip
+    stopped._lock.close()
     resume = ["--output_dir", stopped.folder, "--resume_from_checkpoint"]
     done = program("recipes/text_classification.py", *resume, "--learning_rate", "0.5")
     assert done.returncode == 2 and "--learning_rate 0.5 differs from the run's own 0.01" in done.stderr
@@ -196,16 +237,23 @@ def test_a_division_is_used_again_by_another_run(whole_run, tmp_path, program, t
         assert ids[0] == ids[1]
 
 
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
 def test_two_processes_train_one_model(tmp_path, program, text_flags):
     """Without a GPU as well: every rank sees half of the rows, and rank zero alone writes."""
     run = Run(tmp_path / "run")
     done = program(
-        "--multi_gpu", "--num_processes", "2", "--main_process_port", "29631", "recipes/text_classification.py",
-        *text_flags, "--max_steps", "3", "--output_dir", run.folder, launcher=ACCELERATE,
+        "--multi_gpu", "--num_processes", "2", "--main_process_port", free_port(), "recipes/text_classification.py",
+        *text_flags, "--num_train_epochs", "1", "--output_dir", run.folder, launcher=ACCELERATE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     points = events.read(run.events)[0]
-    assert [step for step, _ in events.series(points, "loss")] == [1, 2, 3]
+    rows = len((run.splits / "train.txt").read_text().split())
+    assert [step for step, _ in events.series(points, "loss")] == list(range(1, -(-rows // (2 * 32)) + 1))
     assert done.stdout.count("Test set") == 1
     test = json.loads((run.report / "metrics.json").read_text())["splits"]["test"]
     assert test["samples"] == len((run.splits / "test.txt").read_text().split())
@@ -267,8 +315,6 @@ def test_a_hub_name_fails_within_seconds_when_the_hub_is_out_of_reach(tmp_path, 
 
 
 def test_a_loss_that_is_not_a_number_fails_the_run_by_name(tmp_path, program, tiny_bert, reviews):
-    import shutil
-
     from safetensors.torch import load_file, save_file
 
     sick = tmp_path / "sick"
@@ -287,7 +333,6 @@ def test_a_loss_that_is_not_a_number_fails_the_run_by_name(tmp_path, program, ti
 
 
 def test_a_full_disk_is_noticed_before_training(tmp_path, monkeypatch, tiny_bert):
-    import shutil
     from collections import namedtuple
 
     from transformers import BertConfig, BertForSequenceClassification
@@ -300,7 +345,7 @@ def test_a_full_disk_is_noticed_before_training(tmp_path, monkeypatch, tiny_bert
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 1000))
     network = BertForSequenceClassification(BertConfig.from_pretrained(tiny_bert))
     with pytest.raises(RequestError, match="GB free.*--save_total_limit"):
-        _check_disk(network, Training(), Run(tmp_path / "run"))
+        _check_disk(network, Training(), Run(tmp_path))
 
 
 def test_curves_go_to_the_tracker_that_is_asked_for(tmp_path, program, text_flags):
@@ -341,6 +386,7 @@ def test_every_command_in_the_pages_is_accepted(page):
 def test_the_readme_names_every_file_of_the_top_level_and_the_studio():
     tree = (ROOT / "README.md").read_text()
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert tracked
     for name in {file.split("/")[0] for file in tracked if file != "README.md"} | {
         Path(file).name for file in tracked if file.startswith("studio/") and not file.endswith("__init__.py")
     }:

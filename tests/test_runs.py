@@ -119,6 +119,39 @@ def test_a_file_is_replaced_whole(tmp_path):
     assert [f.name for f in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_only_one_process_trains_in_a_folder(tmp_path):
+    run = create(tmp_path / "run")
+    with pytest.raises(RequestError, match=f"is being trained by process {os.getpid()}"):
+        Run(run.folder).lock()
+    run._lock.close()  # as when the process ends
+    Run(run.folder).lock()
+
+
+def test_a_run_that_trained_nothing_is_taken_away_with_what_it_made(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    for folder, stays in ((tmp_path / "new", False), (tmp_path / "mine", True), (tmp_path / "link", True)):
+        run = create(folder)
+        run.discard()
+        assert folder.exists() == stays and not (stays and any(folder.iterdir()))
+    run = create(tmp_path / "trained")
+    checkpoint(run, 1)
+    run.discard()
+    assert run.last_good_checkpoint()
+
+
+def test_a_model_is_replaced_by_the_one_of_a_resumed_run(tmp_path):
+    run = create(tmp_path / "run")
+    (run.folder / "model.unfinished").mkdir()
+    (run.folder / "model.unfinished" / "torn").touch()
+    for name in ("first", "second"):
+        with run.writing_model() as folder:
+            folder.mkdir()
+            (folder / name).touch()
+    assert [f.name for f in run.model.iterdir()] == ["second"]
+    assert not list(run.folder.glob("model.*"))
+
+
 def test_a_model_that_could_not_be_written_is_no_model(tmp_path):
     run = create(tmp_path / "run")
     with pytest.raises(OSError), run.writing_model() as folder:

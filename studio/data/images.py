@@ -1,5 +1,6 @@
 """Labelled pictures as tensors: the model's own image processor makes them, in training as in serving."""
 
+import numpy as np
 import torch
 from datasets import Dataset
 from PIL import Image
@@ -9,6 +10,7 @@ from studio.config import ImageData
 from studio.data import splits
 from studio.data.augment import VARIATIONS, vary
 from studio.data.decode import UnreadablePicture, decode
+from studio.data.marks import targets
 from studio.errors import RequestError, RunError
 
 
@@ -26,7 +28,7 @@ def prepare(divided: splits.Splits, processor: BaseImageProcessor, data: ImageDa
 
 
 class Pictures(torch.utils.data.Dataset):
-    """Items {"pixel_values": (3, height, width) floats, "labels": int}.
+    """Items {"pixel_values": (3, height, width) floats, "labels": int, or (classes,) floats of 0 and 1 for several}.
 
     The processor makes every tensor, so that a picture is to the model in training what it is in `pipeline()`; a
     variation is a part of the picture that goes the same way.
@@ -34,7 +36,7 @@ class Pictures(torch.utils.data.Dataset):
 
     def __init__(self, rows: Dataset, processor: BaseImageProcessor, augmentation: str = "none", seed: int = 0):
         self.row_ids = rows["row_id"][:]
-        self.labels = rows["label"][:]
+        self.labels = targets(rows["label"][:], rows.features["label"])
         self._rows = rows
         self._processor = processor
         self._variation = VARIATIONS[augmentation]
@@ -60,7 +62,8 @@ class Pictures(torch.utils.data.Dataset):
         rows = self._rows[indices]
         pictures = [self._picture(*row) for row in zip(rows["image"], rows["row_id"], strict=True)]
         pixels = self._processor(pictures, return_tensors="pt")["pixel_values"]  # (batch, 3, height, width)
-        return [{"pixel_values": values, "labels": label} for values, label in zip(pixels, rows["label"], strict=True)]
+        labels = (self.labels[index] for index in indices)
+        return [{"pixel_values": values, "labels": label} for values, label in zip(pixels, labels, strict=True)]
 
     def _picture(self, image: dict, row_id: str) -> Image.Image:
         try:
@@ -74,11 +77,11 @@ class Pictures(torch.utils.data.Dataset):
 
 
 def collate(items: list[dict]) -> dict[str, torch.Tensor]:
-    """A batch: pixel_values (batch, 3, height, width), channels last as convolutions like it; labels (batch,)."""
+    """A batch: pixel_values (batch, 3, height, width), channels last as convolutions like it; labels (batch, ...)."""
     pixels = torch.stack([item["pixel_values"] for item in items])
     return {
         "pixel_values": pixels.contiguous(memory_format=torch.channels_last),
-        "labels": torch.tensor([item["labels"] for item in items]),
+        "labels": torch.as_tensor(np.array([item["labels"] for item in items])),
     }
 
 

@@ -12,16 +12,19 @@ from studio.runs import Run
 def load(data: Data, seed: int, run: Run) -> splits.Splits:
     """The labelled rows, divided into train, validation and test; the run keeps how, and the notes are printed.
 
-    Pictures that cannot be read are left out and named in the notes.
+    Pictures that cannot be read are left out and named in the notes. A resumed run keeps its division.
 
     Raises:
         RequestError: the data cannot be read or divided, or too many pictures are unreadable.
     """
+    resumed = run.splits.is_dir()
     with _rank_zero_first():
         source = sources.read(data)
-        divided = splits.divide(readable(source) if isinstance(data, ImageData) else source, data, seed)
+        source = readable(source) if isinstance(data, ImageData) else source
+        divided = splits.divide(source, data, seed, before=run.folder if resumed else None)
     if run.writes:
-        splits.save(divided, run.splits)
+        if not resumed:
+            splits.save(divided, run.splits)
         sizes = {name: len(getattr(divided, name)) for name in splits.SPLITS}
         told = ", ".join(f"{count:,} {name}" for name, count in sizes.items())
         print(f"{divided.origin}: {told} rows, {len(divided.labels)} classes")
@@ -35,6 +38,7 @@ def _rank_zero_first() -> contextlib.AbstractContextManager:
     """Lets rank zero fill the cache of prepared data, which the other ranks then read."""
     if launch.world_size() == 1:
         return contextlib.nullcontext()
+    import torch
     from accelerate import PartialState
 
-    return PartialState().main_process_first()
+    return PartialState(cpu=not torch.accelerator.is_available()).main_process_first()

@@ -13,48 +13,63 @@ from studio.data.sources import Source
 from studio.errors import RequestError
 
 CHECKED_AT = 32  # pixels: a large JPEG is read from its first byte to its last also when it is decoded small
+_SHOWN = 20  # pictures named in a message
+BLANK = 8  # levels of 256 that the pixels of an empty page or a covered lens may differ by
 
 
 def readable(source: Source) -> Source:
-    """The source without its unreadable pictures, which are counted and named in its notes.
+    """The source without its unreadable pictures, which are counted and named in its notes, as blank ones are.
 
     Raises:
         RequestError: more than three pictures and more than a tenth of all are unreadable, or all are.
     """
-    kept, complaints = {}, []
+    kept, complaints, blanks = {}, [], []
     total = sum(len(rows) for rows in source.splits.values())
     with tqdm(total=total, desc="Checking pictures", unit=" pictures", delay=1, leave=False, disable=None) as bar:
         for name, rows in source.splits.items():
             good = []
-            for index, complaint in enumerate(_complaints(rows)):
+            for index, (complaint, blank) in enumerate(_checks(rows)):
                 bar.update()
+                blanks += [blank] if blank else []
                 if complaint is None:
                     good.append(index)
                 else:
                     complaints.append(complaint)
             kept[name] = rows.select(good)
-    if not complaints:
+    if not (complaints or blanks):
         return source
-    listed = "; ".join(complaints[:5]) + ("; ..." if len(complaints) > 5 else "")
+    notes = []
+    if blanks:
+        notes.append(f"{len(blanks)} of {total} pictures are blank, of one colour all over: {_listed(blanks)}.")
+    listed = _listed(complaints)
     if len(complaints) == total or len(complaints) > max(3, total // 10):
         raise RequestError(
             f"{source.origin}: {len(complaints)} of {total} pictures cannot be read ({listed}). Up to a tenth would be "
             "left out; with so many, repair or remove these files first"
         )
-    note = f"{len(complaints)} of {total} pictures cannot be read and are left out: {listed}."
-    return dataclasses.replace(source, splits=kept, notes=[*source.notes, note])
+    if complaints:
+        notes.append(f"{len(complaints)} of {total} pictures cannot be read and are left out: {listed}.")
+    return dataclasses.replace(source, splits=kept, notes=source.notes + notes)
 
 
-def _complaints(rows: Dataset) -> Iterator[str | None]:
-    """For each row in order, None or what is wrong with its picture; Pillow decodes on all cores at once."""
+def _checks(rows: Dataset) -> Iterator[tuple[str | None, str | None]]:
+    """For each row in order what is wrong with its picture, or its name if it is blank, or None and None.
+
+    Pillow decodes on all cores at once.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for batch in rows.select_columns(["image", "row_id"]).iter(batch_size=64):
-            yield from pool.map(_complaint, batch["image"], batch["row_id"])
+            yield from pool.map(_check, batch["image"], batch["row_id"])
 
 
-def _complaint(image: dict, row_id: str) -> str | None:
+def _check(image: dict, row_id: str) -> tuple[str | None, str | None]:
+    name = image["path"] or f"the picture of row {row_id}"
     try:
-        decode(image, CHECKED_AT)
+        extremes = decode(image, CHECKED_AT).getextrema()
     except UnreadablePicture as error:
-        return f"{image['path'] or f'the picture of row {row_id}'} {error}"
-    return None
+        return f"{name} {error}", None
+    return None, name if all(high - low < BLANK for low, high in extremes) else None
+
+
+def _listed(names: list[str]) -> str:
+    return "; ".join(names[:_SHOWN]) + ("; ..." if len(names) > _SHOWN else "")

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from studio.config import ImageData, TextData
+from studio.config import Data, ImageData, TextData
+from studio.data import marks
 from studio.data.reading import files, formats, hub, labels, sample_rows
 from studio.data.reading.rows import Kind, Rows
 from studio.errors import RequestError
@@ -24,8 +25,10 @@ _CHUNK = 10_000  # rows
 class Source:
     """Labelled rows in the splits in which they were given; "train" is always there.
 
-    Columns: "text" (str) or "image" ({"bytes", "path"}, one of them None); "label" (id, the position in `labels`);
-    "row_id" (hash of the content and a count of its earlier occurrences, unique over all splits).
+    Columns: "text" (str) or "image" ({"bytes", "path"}, one of them None); "text_pair" (str) where texts come in pairs;
+    "label" (id, the position in `labels`; or a list of ids, perhaps empty, where rows have several); "row_id" (hash of
+    the content and a count of its earlier occurrences, unique over all splits); with --group_column_name also
+    "group" (str, or None where a row belongs to none that is known).
     """
 
     splits: dict[str, Dataset]
@@ -42,23 +45,24 @@ def read(data: TextData | ImageData) -> Source:
     """
     is_image = isinstance(data, ImageData)
     kind: Kind = "image" if is_image else "text"
-    column = data.image_column_name if is_image else data.text_column_name
     name = data.dataset_name or data.train_file
     if name is None:
         raise RequestError("there is no data to train on: give --dataset_name or --train_file")
     origin, rows, notes, classes = name, {}, [], None
     places = {}  # of what is read from this machine
     if name.startswith("sample:"):
+        if data.group_column_name:
+            raise RequestError(f"--group_column_name {data.group_column_name}: {name} tells no groups; leave it out")
         rows["train"] = sample_rows.read(name, kind)
     elif data.dataset_name and _is_hub_id(name):
-        rows, notes, classes = hub.read(data, kind, column)
+        rows, notes, classes = hub.read(data, kind)
     elif data.dataset_config_name or data.dataset_revision:
         raise RequestError(f"--dataset_config_name and --dataset_revision are for data sets on the Hub, not for {name}")
     else:
         origin = Path(name).expanduser().resolve().name
         places = files.parts(Path(name), kind)
-    more_rows, more_notes = files.read(places | _separate_places(data, kind), kind, data, column)
-    return _assembled(rows | more_rows, notes + more_notes, classes, origin, _flagged(data))
+    more_rows, more_notes = files.read(places | _separate_places(data, kind), kind, data)
+    return _assembled(rows | more_rows, notes + more_notes, classes, origin, data)
 
 
 def _separate_places(data: TextData | ImageData, kind: Kind) -> dict[str, list[Path]]:
@@ -87,25 +91,33 @@ def _is_hub_id(name: str) -> bool:
     return not Path(name).expanduser().exists() and not like_a_file and bool(like_an_id)
 
 
-def _assembled(
-    found: dict[str, Rows], notes: list[str], classes: list[str] | None, origin: str, flagged: dict[str, str]
-) -> Source:
+def _assembled(found: dict[str, Rows], notes: list[str], classes: list[str] | None, origin: str, data: Data) -> Source:
     """Labels become ids, rows without label or content are left out, every other row gets its id."""
     rows = {split: found[split] for split in SPLITS if split in found}
-    notes = notes + _drop_unlabelled(rows, flagged)
-    names, ids, remarks = labels.number({split: part.labels for split, part in rows.items()}, classes, origin)
+    notes = notes + _drop_unlabelled(rows, _flagged(data))
+    written = {split: part.labels for split, part in rows.items()}
+    names, ids, remarks = labels.number(written, classes, origin, data.merge_label_spellings)
     notes += remarks
     empty = sum(np.count_nonzero(part.hashes == 0) for part in rows.values())
     if empty:
         kind = found["train"].content.column_names[0]
         notes.append(f"{empty:,} of {sum(map(len, ids.values())):,} rows have no {kind} and were left out")
-    kept = {split: (ids[split] >= 0) & (part.hashes != 0) for split, part in rows.items()}
+    several = ids["train"].ndim == 2
+    known = {split: (found >= 0).all(axis=1) if several else found >= 0 for split, found in ids.items()}
+    kept = {split: known[split] & (part.hashes != 0) for split, part in rows.items()}
     _check_classes({split: ids[split][kept[split]] for split in rows}, names, origin)
-    row_ids = _row_ids([(part.hashes, ids[split], kept[split]) for split, part in rows.items()])
-    features = datasets.Features({"label": datasets.ClassLabel(names=names), "row_id": datasets.Value("string")})
+    row_ids = _row_ids([(part.hashes, marks.codes(ids[split]), kept[split]) for split, part in rows.items()])
+    label = datasets.ClassLabel(names=names)
+    features = datasets.Features(
+        {"label": datasets.List(label) if several else label, "row_id": datasets.Value("string")}
+    )
+    if data.group_column_name:
+        features["group"] = datasets.Value("string")
+        notes += _ungrouped(rows, data.group_column_name)
     splits = {}
     for (split, part), identities in zip(rows.items(), row_ids, strict=True):
-        table = pa.table({"label": ids[split], "row_id": identities})
+        named = {"label": marks.lists(ids[split]), "row_id": identities, "group": part.groups}
+        table = pa.table({name: named[name] for name in features})
         # Without a fingerprint, `datasets` makes one from a copy of the whole table.
         fingerprint = hashlib.blake2b(ids[split], key=hashlib.blake2b(part.hashes).digest()).hexdigest()
         columns = Dataset(table, info=datasets.DatasetInfo(features=features), fingerprint=fingerprint[:16])
@@ -116,10 +128,10 @@ def _assembled(
 
 def _drop_unlabelled(rows: dict[str, Rows], flagged: dict[str, str]) -> list[str]:
     """Takes out splits whose labels are hidden: a public test set often has none, or -1 everywhere."""
-    hidden = set() if "-1" in pc.unique(rows["train"].labels).to_pylist() else {"-1"}
+    hidden = set() if "-1" in pc.unique(labels.flat(rows["train"].labels)).to_pylist() else {"-1"}
     notes = []
     for split in [split for split in rows if split != "train"]:
-        found = {(label or "").strip().casefold() for label in pc.unique(rows[split].labels).to_pylist()}
+        found = {(label or "").strip().casefold() for label in pc.unique(labels.flat(rows[split].labels)).to_pylist()}
         if found <= labels.MISSING | hidden:
             if split in flagged:
                 raise RequestError(
@@ -130,16 +142,24 @@ def _drop_unlabelled(rows: dict[str, Rows], flagged: dict[str, str]) -> list[str
     return notes
 
 
+def _ungrouped(rows: dict[str, Rows], column: str) -> list[str]:
+    """A note on rows that belong to no known group."""
+    count = sum(part.groups.null_count for part in rows.values())
+    total = sum(len(part.hashes) for part in rows.values())
+    return [f"{count:,} of {total:,} rows have no {column}: each was taken for a group of its own"] if count else []
+
+
 def _check_classes(ids: dict[str, np.ndarray], names: list[str], origin: str) -> None:
     """Training rows of at least two classes, and of every class that the other splits have."""
-    known = np.unique(ids["train"])
+    present = {split: np.unique(marks.pairs(found)[1]) for split, found in ids.items()}
+    known = present["train"]
     if len(known) < 2:
         raise RequestError(
             f"{origin}: the training rows that can be used are of {len(known)} class"
             f"{'es' * (len(known) == 0)} ({', '.join(names[at] for at in known)}); a classifier needs at least two"
         )
     for split in ids:
-        unknown = [repr(names[at]) for at in np.setdiff1d(ids[split], known)]
+        unknown = [repr(names[at]) for at in np.setdiff1d(present[split], known)]
         if unknown:
             raise RequestError(
                 f"{origin}: the {split} rows have labels that no training row has: {', '.join(unknown[:10])} "

@@ -1,6 +1,5 @@
 """Divides labelled rows into training, validation and test rows so that the test tells the truth."""
 
-import unicodedata
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -11,11 +10,15 @@ import pyarrow.compute as pc
 from datasets import Dataset, concatenate_datasets
 
 from studio.config import Data
-from studio.data.reading.rows import hash_text
+from studio.data import alike
+from studio.data.alike import column
+from studio.data.carving import carve, deal
+from studio.data.marks import codes, labels_of, pairs
 from studio.data.sources import SPLITS, Source
+from studio.data.stratify import stratify
 from studio.errors import RequestError
 
-_BATCH = 1000  # rows
+_SHOWN = 10  # labels listed in a note
 
 
 @dataclass
@@ -30,17 +33,21 @@ class Splits:
     origin: str
 
 
-def divide(source: Source, data: Data, seed: int) -> Splits:
+def divide(source: Source, data: Data, seed: int, before: Path | None = None) -> Splits:
     """Takes the splits that were given and carves the missing ones out of the training rows.
 
     What is carved is stratified by label, and rows of one content (texts alike but for case and white space,
-    pictures of the same bytes) stay together. Draws depend on the seed and the contents, not on the order of rows.
+    pictures of the same bytes) stay together; so do those of one group, and near duplicates if asked. Draws depend
+    on the seed and the contents, not on the order of rows.
+
+    `before` is a run folder whose division is used again, as --splits_from names one.
 
     Raises:
         RequestError: a class has too few rows to be in every split, or --splits_from names no division of this data.
     """
-    if data.splits_from:
-        splits, notes = _as_before(source, Path(data.splits_from))
+    before = before or data.splits_from
+    if before:
+        splits, notes = _as_before(source, Path(before))
     else:
         splits, notes = _carved(source, data, seed)
     limits = {"train": data.max_train_samples, "validation": data.max_eval_samples, "test": data.max_predict_samples}
@@ -52,69 +59,47 @@ def save(splits: Splits, folder: Path) -> None:
     """Writes train.txt, validation.txt and test.txt: one row id per line."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, rows in zip(SPLITS, (splits.train, splits.validation, splits.test), strict=True):
-        ids = _column(rows, "row_id").to_pylist()
+        ids = column(rows, "row_id").to_pylist()
         (folder / f"{split}.txt").write_text("".join(f"{row_id}\n" for row_id in ids))
 
 
-def carve(contents: np.ndarray, labels: np.ndarray, fractions: list[float], seed: int) -> np.ndarray:
-    """For each row the number of its part: 1, 2, ... for those of the given size, 0 for the rest.
+def folds(source: Source, data: Data, count: int, seed: int) -> np.ndarray:
+    """For each training row of the source the number of its fold, from 0 on: (rows,).
 
-    contents: (rows,) hashes; rows of one content come into one part.
-    labels: (rows,) class ids; each class is divided in the given proportions as far as its contents allow.
-    fractions: sizes of the parts 1, 2, ... relative to all rows; every class has at least one row in each part
-        and in the rest, if it has as many different contents as that takes.
+    Folds are about equal in size, each class has about equal shares in them, and what `divide` keeps together is
+    in one fold.
+
+    Raises:
+        RequestError: a class has too few rows that may be parted to be in every fold.
     """
-    groups, group_of, sizes = np.unique(contents, return_inverse=True, return_counts=True)
-    # A content that stands with several labels counts for the rarest, which can spare it least.
-    commonness = np.argsort(np.argsort(np.bincount(labels), kind="stable"))  # rank of each class
-    stratum = np.full(len(groups), len(commonness))
-    np.minimum.at(stratum, group_of, commonness[labels])
-    draw = np.random.default_rng(seed).permutation(len(groups))  # groups are sorted: row order plays no part
-    order = np.lexsort((draw, stratum))
-    part_of = np.zeros(len(groups), np.int64)
-    for members in np.split(order, np.flatnonzero(np.diff(stratum[order])) + 1):
-        rows = sizes[members].sum()
-        for part, fraction in enumerate(fractions, start=1):
-            quota = max(1, round(fraction * rows))
-            # Contents that alone are more than that come last, the smaller first.
-            members = members[np.argsort(np.where(sizes[members] > quota, sizes[members], 0), kind="stable")]
-            middles = np.cumsum(sizes[members]) - sizes[members] / 2
-            needed = len(fractions) - part + 1  # contents: one for every part to come and one for the rest
-            count = min(max(1, np.count_nonzero(middles <= quota)), max(0, len(members) - needed))
-            part_of[members[:count]] = part
-            members = members[count:]
-    return part_of[group_of]
+    train = {"train": source.splits["train"]}
+    labels = labels_of(train["train"])
+    units = alike.units(train, {"train": alike.contents(train["train"])}, data.near_duplicates)["train"]
+    numbers = deal(units, labels, count, seed)
+    names = [f"fold {at}" for at in range(1, count + 1)]
+    _check_every_class(source, data, units, labels, numbers, names, "or make fewer folds")
+    return numbers
 
 
 def _carved(source: Source, data: Data, seed: int) -> tuple[dict[str, Dataset], list[str]]:
     """The given splits and, for those that are missing, parts of the training rows."""
-    train, splits = source.splits["train"], dict(source.splits)
-    labels = _column(train, "label").to_numpy()
-    contents = {split: _contents(rows) for split, rows in splits.items()}
-    notes = _repetitions(contents["train"], labels) + _overlaps(contents)
+    splits = dict(source.splits)
+    contents = {split: alike.contents(rows) for split, rows in splits.items()}
+    units = alike.units(splits, contents, data.near_duplicates)
+    notes = _repetitions(contents["train"], codes(labels_of(splits["train"])))
+    notes += _ties(contents["train"], units["train"], data)
+    notes += _without_overlap(source, splits, units) if data.drop_overlap else _overlaps(units, data)
+    train = splits["train"]
+    labels = labels_of(train)
     wanted = {"test": data.test_fraction, "validation": data.validation_fraction}
     fractions = {split: fraction for split, fraction in wanted.items() if split not in splits}
-    parts = carve(contents["train"], labels, list(fractions.values()), seed)
+    parts = carve(units["train"], labels, list(fractions.values()), seed)
     names = ["train", *fractions]
-    _check_every_class(source, contents["train"], labels, parts, names)
+    otherwise = "or bring rows of your own with --validation_file and --test_file"
+    notes += _check_every_class(source, data, units["train"], labels, parts, names, otherwise)
     for part, split in enumerate(names):
         splits[split] = train.select(np.flatnonzero(parts == part))
     return splits, notes
-
-
-def _contents(rows: Dataset) -> np.ndarray:
-    """uint64 per row, equal where the contents are the same to a reader."""
-    if "image" in rows.column_names:
-        chunks = _column(rows, "row_id").chunks
-        hashes = (int(row_id[:16], 16) for chunk in chunks for row_id in chunk.to_pylist())
-    else:
-        batches = rows.select_columns(["text"]).iter(_BATCH)
-        hashes = (hash_text(_plain(text)) for batch in batches for text in batch["text"])
-    return np.fromiter(hashes, np.uint64, len(rows))
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _repetitions(contents: np.ndarray, labels: np.ndarray) -> list[str]:
@@ -131,39 +116,94 @@ def _repetitions(contents: np.ndarray, labels: np.ndarray) -> list[str]:
     return notes
 
 
-def _overlaps(contents: dict[str, np.ndarray]) -> list[str]:
-    """Notes on given splits that share contents, which makes the metrics of the later one too good."""
+def _ties(contents: np.ndarray, units: np.ndarray, data: Data) -> list[str]:
+    """A note on the training rows that stay together for more than a common content, where that was asked for."""
+    if not (data.group_column_name or data.near_duplicates):
+        return []
+    sizes = np.unique_counts(units).counts
+    return [
+        f"{len(np.unique(contents)):,} different training contents make {len(sizes):,} sets of rows that "
+        f"stay together; the largest has {sizes.max():,} of {len(units):,} rows"
+    ]
+
+
+def _overlaps(units: dict[str, np.ndarray], data: Data) -> list[str]:
+    """Notes on given splits that have something in common, which makes the metrics of the later one too good."""
     names = {"train": "training", "validation": "validation", "test": "test"}
     notes = []
-    for early, late in combinations([split for split in SPLITS if split in contents], 2):
-        shared = np.count_nonzero(np.isin(contents[late], contents[early]))
+    for early, late in combinations([split for split in SPLITS if split in units], 2):
+        shared = np.count_nonzero(np.isin(units[late], units[early]))
         if shared:
-            share = f"{shared:,} of the {len(contents[late]):,} {late} rows"
-            notes.append(f"{share} have the content of a {names[early]} row, which flatters the {late} metrics")
+            share = f"{shared:,} of the {len(units[late]):,} {late} rows"
+            notes.append(
+                f"{share} have the {_bond(data)} of a {names[early]} row, which flatters the {late} metrics; "
+                f"--drop_overlap leaves those {names[early]} rows out"
+            )
     return notes
 
 
+def _without_overlap(source: Source, splits: dict[str, Dataset], units: dict[str, np.ndarray]) -> list[str]:
+    """Takes rows out of earlier splits that are tied to rows of later ones: a given test set stays what it is."""
+    notes = []
+    for early, late in [("validation", "test"), ("train", "test"), ("train", "validation")]:
+        if early not in splits or late not in splits:
+            continue
+        kept = ~np.isin(units[early], units[late])
+        if kept.all():
+            continue
+        labels = labels_of(splits[early])
+        gone = np.setdiff1d(pairs(labels)[1], pairs(labels[kept])[1])
+        if len(gone):
+            raise RequestError(
+                f"{source.origin}: every {early} row of class {source.labels[gone[0]]!r} stands in the {late} rows as "
+                f"well, and --drop_overlap would leave none: bring other {early} rows of that class, or leave out "
+                "--drop_overlap"
+            )
+        splits[early], units[early] = splits[early].select(np.flatnonzero(kept)), units[early][kept]
+        notes.append(f"{np.count_nonzero(~kept):,} of the {len(kept):,} {early} rows are also {late} rows: left out")
+    return notes
+
+
+def _bond(data: Data) -> str:
+    """What ties rows together, in words."""
+    content = "content (or nearly)" if data.near_duplicates else "content"
+    return f"{content} or group" if data.group_column_name else content
+
+
 def _check_every_class(
-    source: Source, contents: np.ndarray, labels: np.ndarray, parts: np.ndarray, names: list[str]
-) -> None:
-    """Refuses a division in which some split lacks some class."""
-    shares = np.bincount(labels * len(names) + parts, minlength=len(source.labels) * len(names))
+    source: Source,
+    data: Data,
+    units: np.ndarray,
+    labels: np.ndarray,
+    parts: np.ndarray,
+    names: list[str],
+    otherwise: str,
+) -> list[str]:
+    """Refuses a division in which some split or fold lacks some class; where rows have several labels, notes it."""
+    row, label = pairs(labels)
+    shares = np.bincount(label * len(names) + parts[row], minlength=len(source.labels) * len(names))
     shares = shares.reshape(len(source.labels), len(names))  # (classes, splits) rows
     lacking = np.flatnonzero(shares.any(axis=1) & ~shares.all(axis=1))
+    if len(lacking) and labels.ndim == 2:
+        rare = ", ".join(repr(source.labels[at]) for at in lacking[:_SHOWN])
+        more = ", ..." if len(lacking) > _SHOWN else ""
+        return [f"{len(lacking):,} labels have too few rows to be in each of {', '.join(names)}: {rare}{more}"]
     if len(lacking):
         rare, more = lacking[0], f" (so do {len(lacking) - 1} more classes)" if len(lacking) > 1 else ""
-        found, different = shares[rare].sum(), len(np.unique(contents[labels == rare]))
+        found, different = shares[rare].sum(), len(np.unique(units[row[label == rare]]))
+        free = "of different groups" if data.group_column_name else "different"
         raise RequestError(
             f"{source.origin}: class {source.labels[rare]!r} has too few rows for {', '.join(names)}: {found} found, "
-            f"{different} of them different, at least {len(names)} different ones needed{more}. Add rows of the class, "
-            "take it out, or bring rows of your own with --validation_file and --test_file"
+            f"{different} of them {free}, at least {len(names)} {free} ones needed{more}. Add rows of the class, "
+            f"take it out, {otherwise}"
         )
+    return []
 
 
 def _as_before(source: Source, run: Path) -> tuple[dict[str, Dataset], list[str]]:
     """The rows whose ids another run has saved."""
     everything = concatenate_datasets(list(source.splits.values()))
-    known = _column(everything, "row_id")
+    known = column(everything, "row_id")
     splits, used = {}, 0
     for split in SPLITS:
         file = run / "splits" / f"{split}.txt"
@@ -188,15 +228,15 @@ def _sample(rows: Dataset, limit: int | None, seed: int) -> Dataset:
     """At most `limit` rows, with the classes in their proportions and none lost if that is possible."""
     if limit is None or limit >= len(rows):
         return rows
-    labels, ids = _column(rows, "label").to_numpy(), _column(rows, "row_id").combine_chunks()
+    labels, ids = labels_of(rows), column(rows, "row_id").combine_chunks()
     draw = np.empty(len(rows), int)
     draw[pc.sort_indices(ids).to_numpy()] = np.random.default_rng(seed).permutation(len(rows))
+    if labels.ndim == 2:
+        share = limit / len(rows)
+        left_out = stratify(draw, labels, [share, 1 - share], seed)  # a few rows more or less than asked for
+        return rows.select(np.sort(np.lexsort((draw, left_out))[:limit]))
     order = np.lexsort((draw, labels))
     place = np.empty(len(rows), int)  # within the class
     place[order] = np.arange(len(rows)) - np.searchsorted(labels[order], labels[order])
     share = place / np.bincount(labels)[labels]  # the first of every class, then all classes at the same pace
     return rows.select(np.sort(np.lexsort((draw, share))[:limit]))
-
-
-def _column(rows: Dataset, name: str) -> pa.ChunkedArray:
-    return rows.select_columns([name]).with_format("arrow")[:][name]

@@ -8,10 +8,14 @@ from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from studio.data import splits
+from studio.data.marks import targets
 
 
 def tokenise(divided: splits.Splits, tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> dict[str, Dataset]:
     """Token ids of each split, with the columns row_id, labels, length (in tokens) and what the model takes.
+
+    Texts that come in pairs are read one after the other. Labels are class ids, or a float of 0 or 1 for each class
+    where rows have several.
 
     Validation and test are sorted by length: padding each batch to its longest text then costs next to nothing,
     and the row ids travel along.
@@ -20,8 +24,9 @@ def tokenise(divided: splits.Splits, tokenizer: PreTrainedTokenizerBase, max_seq
     tokenizer.model_max_length = longest  # saved with the model, which then cuts texts as it did in training
 
     def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        encoded = dict(tokenizer(rows["text"], truncation=True, max_length=longest))
-        return encoded | {"labels": rows["label"], "length": [len(ids) for ids in encoded["input_ids"]]}
+        encoded = dict(tokenizer(rows["text"], rows.get("text_pair"), truncation=True, max_length=longest))
+        labels = targets(rows["label"], divided.train.features["label"])
+        return encoded | {"labels": labels, "length": [len(ids) for ids in encoded["input_ids"]]}
 
     def tokens(rows: Dataset) -> Dataset:
         # the tokenizer's own threads and forked workers do not mix, and the threads are fast enough

@@ -5,6 +5,7 @@ scikit-learn does when it is not given a list of labels: a class missing from a 
 nor hurts. A ratio without a denominator counts as 0 (scikit-learn's zero_division=0).
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 
 import datasets
@@ -88,8 +89,14 @@ def scores(matrix: np.ndarray) -> dict[str, float]:
 
 def per_class(matrix: np.ndarray, labels: list[str]) -> dict[str, dict[str, float]]:
     """Precision, recall, F1 and support (rows of that class) under each label."""
-    truth = matrix.sum(axis=1)
-    precision, recall, f1 = _rates(matrix.diagonal(), truth, matrix.sum(axis=0))
+    return class_rows(matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0), labels)
+
+
+def class_rows(
+    hits: np.ndarray, truth: np.ndarray, predicted: np.ndarray, labels: list[str]
+) -> dict[str, dict[str, float]]:
+    """The same from counts (classes,): right predictions, rows of the class, predictions of it."""
+    precision, recall, f1 = _rates(hits, truth, predicted)
     return {
         label: {
             "precision": float(precision[i]),
@@ -109,18 +116,28 @@ def intervals(matrix: np.ndarray, *, seed: int, resamples: int = 1000) -> dict[s
     the rows. The interval covers the choice of test rows, not of training rows or seed. A figure
     without a single error gets an interval of no width, for no resample can show one.
     """
-    generator = np.random.default_rng(seed)
-    total, classes = int(matrix.sum()), len(matrix)
+    classes = len(matrix)
     truth, predicted = np.nonzero(matrix)
-    shares = matrix[truth, predicted] / total
     by_truth, by_prediction = _membership(truth, classes), _membership(predicted, classes)
     right = by_truth.multiply((truth == predicted)[:, None]).tocsr()
 
-    block = max(1, _BLOCK // len(shares))
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in SCORES}
+    def score(counts: np.ndarray) -> dict[str, np.ndarray]:
+        return _scores(counts @ right, counts @ by_truth, counts @ by_prediction)
+
+    return bootstrap(matrix[truth, predicted], score, seed=seed, resamples=resamples)
+
+
+def bootstrap(
+    cells: np.ndarray, score: Callable[[np.ndarray], dict[str, np.ndarray]], *, seed: int, resamples: int
+) -> dict[str, list[float]]:
+    """The intervals of what `score` makes of counts (resamples, cells), with the cells' own counts given (cells,)."""
+    generator = np.random.default_rng(seed)
+    total = int(cells.sum())
+    block = max(1, _BLOCK // len(cells))
+    drawn: dict[str, list[np.ndarray]] = defaultdict(list)
     for start in range(0, resamples, block):
-        counts = generator.multinomial(total, shares, size=min(block, resamples - start))  # (block, cells)
-        for name, values in _scores(counts @ right, counts @ by_truth, counts @ by_prediction).items():
+        counts = generator.multinomial(total, cells / total, size=min(block, resamples - start))  # (block, cells)
+        for name, values in score(counts).items():
             drawn[name].append(values)
     return {name: np.quantile(np.concatenate(values), [0.025, 0.975]).tolist() for name, values in drawn.items()}
 
@@ -134,22 +151,26 @@ def _membership(cell_class: np.ndarray, classes: int) -> sparse.csr_array:
 
 def _scores(hits: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
     """The SCORES from counts (..., classes): right predictions, rows of the class, predictions of it."""
+    return {"accuracy": hits.sum(axis=-1) / truth.sum(axis=-1), **averages(hits, truth, predicted)}
+
+
+def averages(hits: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
+    """The SCORES that average over classes, from the same counts."""
     precision, recall, f1 = _rates(hits, truth, predicted)
-    rows = truth.sum(axis=-1)
     present = ((truth + predicted) > 0).sum(axis=-1)  # an absent class adds 0 to each sum below
     return {
-        "accuracy": hits.sum(axis=-1) / rows,
-        "f1_macro": f1.sum(axis=-1) / present,
-        "f1_weighted": (f1 * truth).sum(axis=-1) / rows,
-        "precision_macro": precision.sum(axis=-1) / present,
-        "recall_macro": recall.sum(axis=-1) / present,
+        "f1_macro": ratio(f1.sum(axis=-1), present),
+        "f1_weighted": ratio((f1 * truth).sum(axis=-1), truth.sum(axis=-1)),
+        "precision_macro": ratio(precision.sum(axis=-1), present),
+        "recall_macro": ratio(recall.sum(axis=-1), present),
     }
 
 
 def _rates(hits: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, ...]:
     """Precision, recall and F1 (..., classes) from counts (..., classes)."""
-    return _ratio(hits, predicted), _ratio(hits, truth), _ratio(2 * hits, truth + predicted)
+    return ratio(hits, predicted), ratio(hits, truth), ratio(2 * hits, truth + predicted)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """`part / whole`, and 0 where there is no whole."""
     return np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0)

@@ -17,11 +17,11 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from transformers import Trainer
 
 from studio.errors import RunError
-from studio.evaluation import metrics
+from studio.evaluation import metrics, multilabel
 from studio.runs import write_whole
 
 if TYPE_CHECKING:
@@ -54,23 +54,28 @@ class Report:
 def evaluate(trainer: Trainer, rows: dict[str, datasets.Dataset] | dict[str, "Pictures"]) -> Report:
     """Scores the trainer's model on the validation and test rows; every rank has to call it.
 
-    `rows` has the keys train, validation and test; tokens come with the columns labels and row_id.
+    `rows` has the keys train, validation and test; tokens come with the columns labels and row_id. Where rows have
+    several labels, metrics.json also holds the "threshold": the probability from which on a label is given, the same
+    for all, chosen on the validation rows and used for every figure.
 
     Raises:
         RunError: the model answers with numbers that are not finite, or in another order than it was asked.
     """
     names = trainer.model.config.id2label
     labels = [names[i] for i in range(len(names))]
-    splits, tables = {}, []
+    splits, tables, threshold = {}, [], None
     for split in ("validation", "test"):
         logits, truth, loss = _predict(trainer, rows[split], split)
-        splits[split] = _figures(logits, truth, loss, labels, seed=trainer.args.seed)
-        tables.append(_table(logits, truth, labels, split, row_ids(rows[split])))
+        if truth.ndim == 2 and threshold is None:
+            threshold = multilabel.best_threshold(logits, truth, trainer.args.metric_for_best_model)
+        splits[split] = _figures(logits, truth, threshold, loss, labels, seed=trainer.args.seed)
+        tables.append(_table(logits, truth, threshold, labels, split, row_ids(rows[split])))
     is_image = trainer.model.main_input_name == "pixel_values"
     found = {
         "task": "image-classification" if is_image else "text-classification",
         "labels": labels,
         "metric_for_best_model": trainer.args.metric_for_best_model,
+        **({} if threshold is None else {"threshold": threshold}),
         "splits": splits,
         "train": {"samples": len(rows["train"]), **_training(trainer)},
     }
@@ -85,14 +90,15 @@ def row_ids(rows: "datasets.Dataset | Pictures") -> list[str]:
 def show(found: dict[str, Any], console: Console) -> None:
     """Prints the figures of the test split (`found` is the content of metrics.json) for a person to read."""
     test = found["splits"]["test"]
-    scores = Table(title=f"Test set: {test['samples']:,} rows", title_justify="left")
+    threshold = f", labels from a probability of {found['threshold']:g} on" if "threshold" in found else ""
+    scores = Table(title=f"Test set: {test['samples']:,} rows{threshold}", title_justify="left")
     scores.add_column("metric")
     scores.add_column("value", justify="right")
     scores.add_column("95 % interval", justify="right")
-    for name, title in metrics.SCORES.items():
+    for name, title in multilabel.titles(found).items():
         low, high = test["intervals"][name]
         scores.add_row(title, f"{test[name]:.3f}", f"{low:.3f} to {high:.3f}")
-    scores.add_row("accuracy of always answering the commonest class", f"{test['majority_accuracy']:.3f}", "")
+    scores.add_row(multilabel.commonest_title(found), f"{test['majority_accuracy']:.3f}", "")
     console.print(scores)
     if len(test["per_class"]) <= _MOST_CLASSES_SHOWN:
         console.print(_class_table(test["per_class"]))
@@ -109,7 +115,7 @@ def _class_table(per_class: dict[str, dict[str, float]]) -> Table:
 
 
 def _predict(trainer: Trainer, rows: "datasets.Dataset | Pictures", split: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Logits (rows, classes), labels (rows,) and the mean loss, in the order of `rows`."""
+    """Logits (rows, classes), labels (rows,) or marks (rows, classes), and the mean loss, in the order of `rows`."""
     output = trainer.predict(rows, metric_key_prefix=split)
     logits, loss = metrics.finite_logits(output.predictions), output.metrics[f"{split}_loss"]
     if not math.isfinite(loss):
@@ -121,31 +127,53 @@ def _predict(trainer: Trainer, rows: "datasets.Dataset | Pictures", split: str) 
             f"the {split} rows came back from the model in another order than they were given: "
             "leave out --train_sampling_strategy, which also orders the rows of an evaluation"
         )
-    return logits, truth, loss
+    return logits, truth > 0 if truth.ndim == 2 else truth, loss
 
 
-def _figures(logits: np.ndarray, truth: np.ndarray, loss: float, labels: list[str], *, seed: int) -> dict[str, Any]:
-    matrix = metrics.confusion(truth, logits.argmax(axis=-1), len(labels))
+def _figures(
+    logits: np.ndarray, truth: np.ndarray, threshold: float | None, loss: float, labels: list[str], *, seed: int
+) -> dict[str, Any]:
+    if threshold is None:
+        matrix = metrics.confusion(truth, logits.argmax(axis=-1), len(labels))
+        scores, intervals = metrics.scores(matrix), metrics.intervals(matrix, seed=seed)
+        majority, per_class = matrix.sum(axis=1).max() / len(truth), metrics.per_class(matrix, labels)
+    else:
+        given = multilabel.marks(logits, threshold)
+        scores, intervals = multilabel.scores(truth, given), multilabel.intervals(truth, given, seed=seed)
+        majority, per_class = multilabel.commonest(truth), multilabel.per_class(truth, given, labels)
     return {
-        **metrics.scores(matrix),
+        **scores,
         "loss": float(loss),
         "samples": len(truth),
-        "majority_accuracy": float(matrix.sum(axis=1).max() / len(truth)),
-        "intervals": metrics.intervals(matrix, seed=seed),
-        "per_class": metrics.per_class(matrix, labels),
+        "majority_accuracy": float(majority),
+        "intervals": intervals,
+        "per_class": per_class,
     }
 
 
-def _table(logits: np.ndarray, truth: np.ndarray, labels: list[str], split: str, ids: list[str]) -> pa.Table:
-    """One row per prediction; `score` is the probability of the predicted class."""
-    probabilities = softmax(logits.astype(np.float32), axis=-1)  # (rows, classes)
+def _table(
+    logits: np.ndarray, truth: np.ndarray, threshold: float | None, labels: list[str], split: str, ids: list[str]
+) -> pa.Table:
+    """One row per prediction; `score` is the probability of the predicted class.
+
+    Where rows have several labels, `label` and `prediction` are lists, and `score` is the highest probability.
+    """
     names = np.asarray(labels, dtype=object)
+    if threshold is None:
+        probabilities = softmax(logits.astype(np.float32), axis=-1)  # (rows, classes)
+        label, prediction = names[truth], names[logits.argmax(axis=-1)]
+    else:
+        probabilities = expit(logits.astype(np.float32))
+        several = pa.list_(pa.string())
+        label, prediction = (
+            pa.array([names[row] for row in marks], several) for marks in (truth, multilabel.marks(logits, threshold))
+        )
     return pa.table(
         {
             "row_id": ids,
             "split": [split] * len(ids),
-            "label": names[truth],
-            "prediction": names[logits.argmax(axis=-1)],
+            "label": label,
+            "prediction": prediction,
             "score": probabilities.max(axis=-1),
             **{f"probability_{label}": probabilities[:, i] for i, label in enumerate(labels)},
         }

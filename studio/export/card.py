@@ -10,8 +10,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
+from studio import samples
 from studio.config import Output
-from studio.evaluation.metrics import SCORES
+from studio.evaluation import multilabel
 from studio.export import hub
 from studio.runs import write_whole
 
@@ -45,10 +46,10 @@ def _metadata(metrics: dict[str, Any], settings: dict[str, Any], origin: str) ->
             metric_name=title,
             metric_value=metrics["splits"]["test"][name],
         )
-        for name, title in SCORES.items()
+        for name, title in multilabel.titles(metrics).items()
     ]
     return ModelCardData(
-        base_model=_hub_id(settings["model_name_or_path"]),
+        base_model=_hub_id(_model(settings)),
         datasets=[data_id] if data_id else None,
         library_name="transformers",
         pipeline_tag=metrics["task"],
@@ -60,18 +61,19 @@ def _metadata(metrics: dict[str, Any], settings: dict[str, Any], origin: str) ->
 
 def _text(metrics: dict[str, Any], settings: dict[str, Any], origin: str) -> str:
     test, train = metrics["splits"]["test"], metrics["train"]
-    kind = "picture" if metrics["task"] == "image-classification" else "text"
+    kind = _kind(metrics, settings)
+    number = "any" if "threshold" in metrics else "one"
     return f"""
 # {_inline(_title(settings, origin))}
 
-Gives a {kind} one of {len(metrics["labels"])} labels. It starts from {_inline(settings["model_name_or_path"])} and was
+Gives a {kind} {number} of {len(metrics["labels"])} labels. It starts from {_inline(_model(settings))} and was
 fine-tuned on {train["samples"]:,} labelled rows of {_inline(origin)}.
 
 ## Results
 
 On {test["samples"]:,} test rows that it was neither trained nor selected on:
 
-{_table(("metric", "value", "95 % interval"), _result_rows(test))}
+{_table(("metric", "value", "95 % interval"), _result_rows(metrics))}
 
 By class:
 
@@ -83,12 +85,12 @@ By class:
 from transformers import pipeline
 
 classify = pipeline("{metrics["task"]}", model="{hub.HERE}")
-classify("{"photo.jpg" if kind == "picture" else "a text to label"}", top_k=3)
+{_example(metrics, kind)}
 ```
 
 ## What the numbers mean
 
-- Accuracy is the share of rows that got the right label. Precision is the share of right ones among the rows that
+- {_accuracy(metrics)} Precision is the share of right ones among the rows that
   were given a label, recall among the rows that have it; F1 is their harmonic mean.
 - Macro figures count every class alike; weighted F1 counts a class by its rows.
 - An interval says how far the figure may lie off because these test rows were drawn and not others. It does not
@@ -106,19 +108,52 @@ classify("{"photo.jpg" if kind == "picture" else "a text to label"}", top_k=3)
 """
 
 
+def _kind(metrics: dict[str, Any], settings: dict[str, Any]) -> str:
+    """What the model labels, in words."""
+    if metrics["task"] == "image-classification":
+        return "picture"
+    return "text pair" if settings.get("text_pair_column_name") else "text"
+
+
+def _example(metrics: dict[str, Any], kind: str) -> str:
+    """A line of Python that asks the model; of several labels, it keeps those that the figures above count as given."""
+    items = {
+        "picture": '"photo.jpg"',
+        "text": '"a text to label"',
+        "text pair": '{"text": "one", "text_pair": "other"}',
+    }
+    if "threshold" not in metrics:
+        return f"classify({items[kind]}, top_k=3)"
+    answers = f"classify({items[kind]}, top_k={len(metrics['labels'])})"
+    return f'[answer for answer in {answers} if answer["score"] >= {metrics["threshold"]:g}]'
+
+
+def _accuracy(metrics: dict[str, Any]) -> str:
+    if "threshold" not in metrics:
+        return "Accuracy is the share of rows that got the right label."
+    return (
+        f"A label is given from a probability of {metrics['threshold']:g} on, the one that scored best on the\n"
+        "  validation rows.\n"
+        "- Accuracy is the share of rows that got all their labels and no other. Micro F1 counts every label of every\n"
+        "  row alike."
+    )
+
+
 def _limits(metrics: dict[str, Any], kind: str) -> str:
     test = metrics["splits"]["test"]
     low, high = test["intervals"]["accuracy"]
     majority = test["majority_accuracy"]
+    several = "threshold" in metrics
+    commonest, wrong = ("set of labels", "may answer with some") if several else ("class", "still answers with one")
     limits = [
-        f"Always answering the commonest class would be right on {majority:.3f} of the test rows. "
+        f"Always answering the commonest {commonest} would be right on {majority:.3f} of the test rows. "
         + (
             "The model is better than that beyond chance."
             if low > majority
             else "**The model is not shown to be better than that.**"
         ),
         f"The test rows come from the same source as the training rows. On other {kind}s it can do worse, and for a "
-        f"{kind} that belongs to none of the labels it still answers with one of them.",
+        f"{kind} that belongs to none of the labels it {wrong} of them.",
         "The probabilities have not been calibrated: 0.9 does not promise nine right answers of ten.",
     ]
     rare = [label for label, row in test["per_class"].items() if row["support"] < _FEW_ROWS]
@@ -127,18 +162,18 @@ def _limits(metrics: dict[str, Any], kind: str) -> str:
         limits.append(f"Fewer than {_FEW_ROWS} test rows, hence rough figures: {names}.")
     if low == high:
         limits.append("An interval without width does not mean certainty: the test rows are too few to show an error.")
-    if kind == "text":
+    if kind != "picture":
         limits.append("The language is unknown: it is whatever the training texts were written in.")
     limits.append("No licence is stated: those of the starting model and of the data apply.")
     return "\n".join(f"- {limit}" for limit in limits)
 
 
-def _result_rows(test: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = []
-    for name, title in SCORES.items():
+def _result_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
+    test, rows = metrics["splits"]["test"], []
+    for name, title in multilabel.titles(metrics).items():
         low, high = test["intervals"][name]
         rows.append((title, f"{test[name]:.3f}", f"{low:.3f} to {high:.3f}"))
-    return [*rows, ("accuracy of always answering the commonest class", f"{test['majority_accuracy']:.3f}", "")]
+    return [*rows, (multilabel.commonest_title(metrics), f"{test['majority_accuracy']:.3f}", "")]
 
 
 def _class_rows(per_class: dict[str, dict[str, float]]) -> list[tuple[str, ...]]:
@@ -159,8 +194,13 @@ def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _model(settings: dict[str, Any]) -> str:
+    """What the model started from; a sample by its name on the Hub."""
+    return samples.HUB_IDS.get(settings["model_name_or_path"], settings["model_name_or_path"])
+
+
 def _title(settings: dict[str, Any], origin: str) -> str:
-    model = _told(settings["model_name_or_path"]).split("/")[-1]
+    model = _told(_model(settings)).split("/")[-1]
     return f"{model} fine-tuned on {_told(origin)}"
 
 

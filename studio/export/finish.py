@@ -24,6 +24,8 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
     if run.writes:
         print("scoring the rows held out", flush=True)
     found = report.evaluate(trainer, tokens)
+    if "threshold" in found.metrics:
+        trainer.model.config.threshold = found.metrics["threshold"]  # saved in config.json, for our Predictor
     with run.writing_model() as folder:
         trainer.save_model(str(folder))
         if run.writes:
@@ -33,5 +35,6 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
     if run.writes:
         report.show(found.metrics, Console(file=sys.stdout))
         example = "photo.jpg" if found.metrics["task"] == "image-classification" else '"some text"'
+        example += ' --text_pair "its pair"' if settings.get("text_pair_column_name") else ""
         print(f"\nmodel   {run.model}\nreport  {run.report}\nask it  python -m studio predict {run.folder} {example}")
     return found.scores

@@ -16,6 +16,7 @@ from transformers import (
     AutoModelForImageClassification,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     TimmWrapperConfig,
     TimmWrapperForImageClassification,
@@ -27,7 +28,7 @@ from transformers.utils import logging
 from studio import samples
 from studio.config import ImageData, ModelChoice
 from studio.errors import RequestError
-from studio.models.folder import model_folder, refuse_own_code
+from studio.models.folder import located, refuse_own_code
 
 
 def text_classifier(model: ModelChoice, labels: list[str], seed: int) -> tuple[PreTrainedModel, Any]:
@@ -40,7 +41,9 @@ def text_classifier(model: ModelChoice, labels: list[str], seed: int) -> tuple[P
     name = model.model_name_or_path
     if name.startswith("timm:") or name == "sample:efficientnet_lite0":
         raise RequestError(f"--model_name_or_path {name} is an image model: a text recipe needs a text encoder")
-    return _pretrained(model, labels, AutoModelForSequenceClassification, AutoTokenizer)
+    network, tokenizer = _pretrained(model, labels, AutoModelForSequenceClassification, AutoTokenizer)
+    _settle_limits(network, tokenizer)
+    return network, tokenizer
 
 
 def image_classifier(model: ModelChoice, labels: list[str], data: ImageData, seed: int) -> tuple[PreTrainedModel, Any]:
@@ -66,45 +69,74 @@ def image_classifier(model: ModelChoice, labels: list[str], data: ImageData, see
 
 def _pretrained(model: ModelChoice, labels: list[str], network_class: Any, processor_class: Any) -> tuple[Any, Any]:
     """A model folder or a model on the Hub by the Auto classes."""
-    name, where = _locate(model.model_name_or_path)
+    name = model.model_name_or_path
+    where = str(samples.minilm()) if name == "sample:minilm" else located(name)
     common = {"revision": model.model_revision, "trust_remote_code": False}
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # a fresh head is meant to be missing from the checkpoint
     try:
-        config = AutoConfig.from_pretrained(where, **common)
+        config = AutoConfig.from_pretrained(where, **_label_maps(labels), **common)
         refuse_own_code(config.to_dict(), name)
-        network = network_class.from_pretrained(
+        _check_kind(config, network_class, name)
+        if getattr(config, "model_args", None):
+            config.model_args.pop("num_classes", None)  # timm's own folders name it there, transformers once more
+        network, found = network_class.from_pretrained(
             where,
-            **_label_maps(labels),
-            **common,
+            config=config,
+            revision=model.model_revision,
+            trust_remote_code=False,
+            dtype=torch.float32,  # weights stay exact; --bf16 is about the arithmetic
             use_safetensors=True,
             ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
         processor = processor_class.from_pretrained(where, **common)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         raise RequestError(_why_not_loaded(name, error)) from error
     finally:
         logging.set_verbosity(verbosity)
+    _check_weights(network, found, name)
     return network, processor
 
 
-def _locate(name: str) -> tuple[str, str]:
-    """The name as given, and the folder or Hub id to load.
-
-    Raises:
-        RequestError: an unknown sample, a folder that is missing or holds no safe model.
-    """
-    if name == "sample:minilm":
-        return name, str(samples.minilm())
-    if name.startswith("sample:"):
+def _check_kind(config: PreTrainedConfig, network_class: Any, name: str) -> None:
+    """Refuses an architecture that does not classify what the recipe is about, before its weights are fetched."""
+    if type(config) not in network_class._model_mapping:
+        what = "pictures" if network_class is AutoModelForImageClassification else "texts"
+        raise RequestError(f"--model_name_or_path {name} is a {config.model_type} model, which classifies no {what}")
+    if getattr(config, "is_encoder_decoder", False):
         raise RequestError(
-            f"--model_name_or_path {name}: there is no such sample; "
-            "there are sample:minilm (text) and sample:efficientnet_lite0 (images)"
+            f"--model_name_or_path {name} is an encoder-decoder ({config.model_type}), which is made to write texts: "
+            "choose an encoder such as BERT"
         )
-    folder = Path(name).expanduser()
-    if folder.is_dir() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        return name, str(model_folder(folder))
-    return name, name
+
+
+def _check_weights(network: PreTrainedModel, found: dict[str, Any], name: str) -> None:
+    """Refuses a checkpoint that leaves more than the head (and a pooler) to chance.
+
+    A head and a pooler are at most a few tensors; of a checkpoint of another architecture nothing fits.
+    """
+    by_chance = {*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])}
+    if len(by_chance) > max(6, 0.25 * len(network.state_dict())):
+        raise RequestError(
+            f"--model_name_or_path {name}: its weights do not belong to its config.json: {len(by_chance)} tensors "
+            f"would be random, among them {', '.join(sorted(by_chance)[:3])}"
+        )
+
+
+def _settle_limits(network: PreTrainedModel, tokenizer: Any) -> None:
+    """Lets the tokenizer know how long a text the network takes, and both of them how to fill up a batch."""
+    positions = getattr(network.config, "max_position_embeddings", None)
+    for part, module in network.named_modules():
+        # RoBERTa and its kin count positions from behind the padding token
+        if part.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            positions = module.num_embeddings - module.padding_idx - 1
+    if positions and positions > 0:
+        tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token  # decoders such as GPT-2 have none
+    if network.config.pad_token_id is None:
+        network.config.pad_token_id = tokenizer.pad_token_id
 
 
 def _why_not_loaded(name: str, error: Exception) -> str:
@@ -147,6 +179,10 @@ def _set_image_size(network: PreTrainedModel, processor: Any, side: int) -> None
         if fixed != side:
             raise RequestError(f"--image_size {side}: this model takes {fixed} pixels and no other size")
         return
+    if getattr(getattr(network, "timm_model", None), "patch_embed", None) is not None:
+        fixed = network.config.pretrained_cfg["input_size"][-1]
+        if fixed != side:
+            raise RequestError(f"--image_size {side}: this model takes {fixed} pixels and no other size")
     if isinstance(processor, TimmWrapperImageProcessor):
         pretrained_cfg = {**network.config.pretrained_cfg, "input_size": [3, side, side]}
         network.config.pretrained_cfg = pretrained_cfg

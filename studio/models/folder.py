@@ -1,12 +1,40 @@
 """Which folders hold a model that can be opened safely: safetensors only, and no code that comes with it."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from studio.errors import RequestError
 
+SAMPLES = ("sample:minilm", "sample:efficientnet_lite0")
+CHOICES = "sample:minilm (text) and sample:efficientnet_lite0 (images)"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+def located(name: str) -> str:
+    """What from_pretrained takes for --model_name_or_path: a checked folder, or `name` as an id on the Hub.
+
+    Raises:
+        RequestError: an unknown sample, a folder that is missing or not safe, or the Hub is known to be out of reach
+            and the model is not in its cache.
+    """
+    if name.startswith("sample:"):
+        if name not in SAMPLES:
+            raise RequestError(f"--model_name_or_path {name}: there is no such sample; there are {CHOICES}")
+        return name
+    folder = Path(name).expanduser()
+    if folder.is_dir() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        return str(model_folder(folder))
+    if os.environ.get("HF_HUB_OFFLINE") and not name.startswith("timm:"):
+        from huggingface_hub import try_to_load_from_cache
+
+        if not isinstance(try_to_load_from_cache(name, "config.json"), str):
+            raise RequestError(
+                f"the Hub is out of reach and {name} is not in the cache. Without it there are model folders, run "
+                f"folders and the samples: {CHOICES}"
+            )
+    return name
 
 
 def model_folder(folder: Path) -> Path:

@@ -14,7 +14,9 @@ from studio.errors import RequestError
 
 def png(number: int) -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", (8, 8), (number, 0, 0)).save(stream, "PNG")
+    picture = Image.new("RGB", (8, 8), (number, 0, 0))
+    picture.putpixel((1, 1), (number, 200, 0))
+    picture.save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -46,6 +48,14 @@ def test_unreadable_pictures_are_left_out_counted_and_named():
     assert checked.notes[0] == "first" and len(checked.notes) == 2
     for part in ("3 of 72", "3.png is a web page", "68.png is empty", "test/1.png is damaged"):
         assert part in checked.notes[1]
+
+
+def test_blank_pictures_are_kept_counted_and_named():
+    blank = io.BytesIO()
+    Image.new("L", (8, 8), 3).save(blank, "PNG")
+    checked = readable(source(train=rows([png(1), blank.getvalue(), png(2)])))
+    assert len(checked.splits["train"]) == 3
+    assert checked.notes == ["first", "1 of 3 pictures are blank, of one colour all over: 1.png."]
 
 
 def test_a_picture_without_a_path_is_named_by_its_row():

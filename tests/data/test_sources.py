@@ -195,7 +195,7 @@ def test_spellings_of_a_label_are_reported(tmp_path):
     rows = [(f"text {i}", label) for i, label in enumerate(["Good", "good", " good", "bad"] * 3)]
     source = read(write(tmp_path / "a.csv", rows))
     assert source.labels == ["Good", "bad", "good"]
-    assert any("'Good', 'good'" in note for note in source.notes)
+    assert any("'good', 'Good'" in note for note in source.notes)
     assert any("spaces" in note and "3 rows" in note for note in source.notes)
 
 
@@ -439,3 +439,52 @@ def test_sample_digits_are_grey_pictures_of_28_pixels():
 def test_a_sample_of_the_wrong_kind_is_refused():
     with pytest.raises(RequestError, match="sample:mnist for pictures"):
         sources.read(ImageData(dataset_name="sample:tweets"))
+
+
+def test_spellings_of_a_label_are_merged_under_the_commonest_if_asked(tmp_path):
+    rows = [(f"text {i}", label) for i, label in enumerate(["Good", "good", " good", "bad", "b ad"] * 3)]
+    source = read(write(tmp_path / "a.csv", rows), merge_label_spellings=True)
+    assert source.labels == ["b ad", "good"]
+    assert [source.labels[label] for label in source.splits["train"]["label"]][:3] == ["good"] * 3
+    assert any("merged" in note and "'good', 'Good'" in note for note in source.notes)
+
+
+def test_a_test_label_spelt_differently_is_a_known_one_after_merging(tmp_path):
+    write(tmp_path / "train.csv", ROWS * 2), write(tmp_path / "test.csv", [("a fine film", "Good")])
+    assert pairs(read(tmp_path, merge_label_spellings=True), "test") == [("a fine film", "good")]
+
+
+def test_a_group_column_comes_along_and_rows_without_are_counted(tmp_path):
+    rows = [(text, label, who) for (text, label), who in zip(ROWS, [" 7", "7", "", "nan"], strict=True)]
+    source = read(write(tmp_path / "a.csv", rows, ("text", "label", "patient")), group_column_name="patient")
+    assert list(source.splits["train"]["group"]) == ["7", "7", None, None]
+    assert any("2 of 4 rows have no patient" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_groups_that_are_numbers_are_read_from_typed_files(tmp_path, name):
+    records = [{"text": text, "label": label, "who": 3.0 if at % 2 else 4} for at, (text, label) in enumerate(ROWS)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)))
+    pq.write_table(pa.table({key: [row[key] for row in records] for key in records[0]}), tmp_path / "a.parquet")
+    assert list(read(tmp_path / name, group_column_name="who").splits["train"]["group"]) == ["4", "3", "4", "3"]
+
+
+def test_pictures_are_grouped_by_a_column_of_the_table_that_names_them(tmp_path):
+    rows = [("a.png", "cat", "ann"), ("b.png", "dog", "bob")]
+    for at, (name, _, _) in enumerate(rows):
+        picture(tmp_path / name, at)
+    path = write(tmp_path / "labels.csv", rows, ("file_name", "label", "owner"))
+    source = sources.read(ImageData(dataset_name=str(path), group_column_name="owner"))
+    assert list(source.splits["train"]["group"]) == ["ann", "bob"]
+
+
+def test_a_group_column_that_cannot_be_had_is_refused(tmp_path):
+    table = write(tmp_path / "a.csv")
+    assert "no column 'pationt'" in refusal(table, group_column_name="pationt")
+    assert "--group_column_name label is the label column" in refusal(table, group_column_name="label")
+    picture(tmp_path / "photos" / "cats" / "a.png"), picture(tmp_path / "photos" / "dogs" / "b.png", 1)
+    assert "which have no columns" in refusal(tmp_path / "photos", ImageData, group_column_name="owner")
+    assert "tells no groups" in refusal("sample:tweets", group_column_name="owner")
+    listed = tmp_path / "a.jsonl"
+    listed.write_text('{"text": "one", "label": "x", "who": ["y"]}\n{"text": "two", "label": "z", "who": "y"}\n')
+    assert "line 1: a group should be a word" in refusal(listed, group_column_name="who")

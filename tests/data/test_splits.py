@@ -1,13 +1,14 @@
 """The division into training, validation and test rows is stratified, repeatable, and never lets a content cross."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Dataset, Features, Image, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.config import TextData
-from studio.data import splits
+from studio.data import alike, carving, splits
 from studio.data.reading.rows import hash_text
 from studio.data.sources import Source
 from studio.errors import RequestError
@@ -176,7 +177,7 @@ def test_what_was_noted_while_reading_is_kept():
 )
 def test_no_content_ever_crosses_and_every_class_that_can_is_in_every_part(pairs, fractions, seed):
     contents, labels = (np.array(column) for column in zip(*pairs, strict=True))
-    parts = splits.carve(contents.astype(np.uint64), labels, fractions, seed)
+    parts = carving.carve(contents.astype(np.uint64), labels, fractions, seed)
     for content in np.unique(contents):
         assert len(set(parts[contents == content])) == 1
     assert set(parts) <= set(range(len(fractions) + 1))
@@ -186,5 +187,125 @@ def test_no_content_ever_crosses_and_every_class_that_can_is_in_every_part(pairs
             assert set(parts[labels == label]) == set(range(len(fractions) + 1))
     shuffled = np.random.default_rng(seed).permutation(len(contents))
     assert (
-        splits.carve(contents[shuffled].astype(np.uint64), labels[shuffled], fractions, seed) == parts[shuffled]
+        carving.carve(contents[shuffled].astype(np.uint64), labels[shuffled], fractions, seed) == parts[shuffled]
     ).all()
+
+
+def grouped(labels: list[int], groups: list[str | None], **columns) -> Source:
+    found = source(labels, **columns)
+    train = found.splits["train"].add_column("group", groups)
+    return Source({"train": train.cast_column("group", Value("string"))}, found.labels, [], "reviews.csv")
+
+
+def test_a_grouped_split_never_shares_a_patient_nor_a_text():
+    patients = [f"patient {at // 5}" for at in range(300)]
+    texts = [f"text {at if at % 7 else at % 49}" for at in range(300)]  # some texts stand with several patients
+    divided = divide(grouped([at % 2 for at in range(300)], patients, texts=texts), group_column_name="patient")
+    assert all(size >= 20 for size in sizes(divided))
+    for name in ("group", "text"):
+        parts = [set(getattr(divided, part)[name]) for part in PARTS]
+        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    assert any("sets of rows that stay together" in note for note in divided.notes)
+
+
+def test_a_class_of_too_few_groups_is_refused():
+    patients = [f"patient {at}" for at in range(40)] + ["ann", "bob"] * 5
+    with pytest.raises(RequestError, match="'class 1' .* 10 found, 2 of them of different groups"):
+        divide(grouped([0] * 40 + [1] * 10, patients), group_column_name="patient")
+
+
+def test_near_duplicates_stay_together_only_if_asked():
+    words = [f"a{at} b{at} c{at} d{at} e{at} f{at} g{at} h{at} i{at}" for at in range(60)]
+    found = source([0, 1] * 60, [f"{words[at // 2]} {'!' * (at % 2)} {'ab'[at % 2]}" for at in range(120)])
+    for near in (True, False):
+        divided = divide(found, near_duplicates=near)
+        parts = [{text.split()[0] for text in getattr(divided, part)["text"]} for part in PARTS]
+        assert near != bool(parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+
+
+def test_overlap_is_dropped_from_training_while_the_given_test_rows_stay():
+    found = source([0, 1] * 50)
+    found.splits["test"] = rows(["TEXT 0  0", "new", "text 1 1"], [0, 1, 1], found.labels, prefix="t")
+    found.splits["validation"] = rows(["text 2 0", "new", "text 3 1", "other"], [0, 1, 1, 0], found.labels, prefix="v")
+    divided = divide(found, drop_overlap=True)
+    assert sizes(divided) == [96, 3, 3]
+    assert set(divided.test["text"]) == {"TEXT 0  0", "new", "text 1 1"} and "new" not in divided.validation["text"]
+    assert "text 0 0" not in divided.train["text"] and "text 2 0" not in divided.train["text"]
+    told = [
+        "1 of the 4 validation rows",
+        "2 of the 100 train rows are also test",
+        "2 of the 98 train rows are also val",
+    ]
+    assert all(any(part in note for note in divided.notes) for part in told)
+    assert not any("flatters" in note for note in divided.notes)
+
+
+def test_dropping_the_overlap_leaves_no_class_without_training_rows():
+    found = source([0] * 30 + [1] * 3)
+    found.splits["test"] = rows([f"text {at} 1" for at in range(30, 33)], [1] * 3, found.labels, prefix="t")
+    with pytest.raises(RequestError, match="'class 1' stands in the test rows .* --drop_overlap would leave none"):
+        divide(found, drop_overlap=True)
+
+
+@pytest.mark.parametrize(
+    "flag", [{"group_column_name": "patient"}, {"near_duplicates": True}, {"drop_overlap": True}], ids=lambda f: [*f][0]
+)
+def test_a_division_taken_from_another_run_cannot_be_shaped(flag):
+    with pytest.raises(RequestError, match=f"--splits_from old .* --{[*flag][0]} would change nothing"):
+        TextData(splits_from="old", **flag)
+
+
+def test_the_label_cannot_be_the_group():
+    with pytest.raises(RequestError, match="--group_column_name mood is the label column"):
+        TextData(group_column_name="mood", label_column_name="mood")
+
+
+def test_folds_are_of_about_one_size_with_equal_shares_of_each_class():
+    numbers = splits.folds(source([0] * 800 + [1] * 180 + [2] * 20), TextData(), 5, seed=0)
+    shares = [np.bincount(np.array([0] * 800 + [1] * 180 + [2] * 20)[numbers == fold]).tolist() for fold in range(5)]
+    assert shares == [[160, 36, 4]] * 5
+
+
+def test_folds_follow_the_seed_and_not_the_order_of_rows():
+    labels, texts = [at % 3 for at in range(90)], [f"text {at}" for at in range(90)]
+    one = splits.folds(source(labels, texts), TextData(), 4, seed=1)
+    assert (one == splits.folds(source(labels[::-1], texts[::-1]), TextData(), 4, seed=1)[::-1]).all()
+    assert (one != splits.folds(source(labels, texts), TextData(), 4, seed=2)).any()
+
+
+def test_a_fold_never_shares_a_patient():
+    patients = [f"patient {at // 4}" for at in range(120)]
+    found = grouped([at % 2 for at in range(120)], patients)
+    numbers = splits.folds(found, TextData(group_column_name="patient"), 5, seed=0)
+    folds = [{patient for patient, fold in zip(patients, numbers, strict=True) if fold == at} for at in range(5)]
+    assert sum(map(len, folds)) == len(set(patients)) == 30
+
+
+def test_more_folds_than_a_class_has_rows_are_refused():
+    with pytest.raises(RequestError, match="'class 1' has too few rows for fold 1, .* 4 found.* make fewer folds"):
+        splits.folds(source([0] * 50 + [1] * 4), TextData(), 5, seed=0)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.one_of(st.none(), st.integers(0, 15)), st.integers(0, 3)),
+        min_size=1,
+        max_size=50,
+    ),
+    st.integers(2, 6),
+    st.integers(0, 2**32 - 1),
+)
+def test_no_group_content_or_fold_ever_crosses(drawn, count, seed):
+    contents, groups, labels = zip(*drawn, strict=True)
+    named = pa.chunked_array([[at if at is None else str(at) for at in groups]], pa.string())
+    labels = np.array(labels)
+    units = alike.tie(np.array(contents, np.uint64), [alike.same_group(named)])
+    for numbers in (carving.carve(units, labels, [0.15, 0.1], seed), carving.deal(units, labels, count, seed)):
+        for key in (contents, groups):
+            for value in set(key) - {None}:
+                assert len({number for number, held in zip(numbers, key, strict=True) if held == value}) == 1
+    pure = [unit for unit in np.unique(units) if len(set(labels[units == unit])) == 1]
+    for label in np.unique(labels):
+        if len(set(units[labels == label]) & set(pure)) >= count:
+            assert set(numbers[labels == label]) == set(range(count))

@@ -134,7 +134,14 @@ def test_no_folder_of_this_machine_is_named(tmp_path, monkeypatch):
     assert model.data.model_name == "model fine-tuned on reviews.csv"
 
 
-@pytest.mark.parametrize("name", ["sample:minilm", "timm:resnet18", "bert-base-uncased"])
+def test_a_sample_is_named_as_on_the_hub(tmp_path):
+    assert (
+        written(tmp_path, model_name_or_path="sample:minilm").data.base_model
+        == "sentence-transformers/all-MiniLM-L6-v2"
+    )
+
+
+@pytest.mark.parametrize("name", ["timm:resnet18", "bert-base-uncased"])
 def test_only_a_full_hub_id_is_linked_as_the_base_model(tmp_path, name):
     found = written(tmp_path, model_name_or_path=name, dataset_name="sample:tweets", origin="sample:tweets")
     assert found.data.base_model is None

@@ -62,7 +62,9 @@ def model(tmp_path) -> Path:
         vocab_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, id2label=LABELS
     )
     BertForSequenceClassification(config).save_pretrained(folder)
-    (folder / "README.md").write_text("---\nlibrary_name: transformers\n---\n# A model\npipeline(model=\"path/to/this/folder\")\n")
+    (folder / "README.md").write_text(
+        '---\nlibrary_name: transformers\n---\n# A model\npipeline(model="path/to/this/folder")\n'
+    )
     for name in ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth", "weights.pkl", "events.jsonl"):
         (folder / name).write_text(f"a pickle with {CANARY} inside")
     (folder / "runs").mkdir()

@@ -37,6 +37,59 @@ def test_a_fresh_head_follows_from_the_seed(tiny_bert):
     assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[0], heads[2])
 
 
+def test_half_precision_weights_are_trained_in_full(tiny_bert, tmp_path):
+    from transformers import BertModel
+
+    BertModel.from_pretrained(tiny_bert, dtype=torch.float16).save_pretrained(tmp_path)
+    shutil.copy(tiny_bert / "tokenizer.json", tmp_path)
+    shutil.copy(tiny_bert / "tokenizer_config.json", tmp_path)
+    network, _ = build.text_classifier(choose(tmp_path), LABELS, 0)
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+
+
+def test_weights_of_another_network_are_refused(tiny_bert, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(tiny_bert, tmp_path / "bert")
+    weights = load_file(folder / "model.safetensors")
+    save_file({f"other.{k}": v for k, v in weights.items()}, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(RequestError, match="its weights do not belong to its config.json"):
+        build.text_classifier(choose(folder), LABELS, 0)
+
+
+def test_a_decoder_without_padding_token_pads_with_its_end_token(tiny_bert, tmp_path):
+    from transformers import AutoTokenizer, GPT2Config, GPT2Model
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    tokenizer.pad_token, tokenizer.eos_token = None, "[SEP]"
+    tokenizer.save_pretrained(tmp_path)
+    GPT2Model(GPT2Config(vocab_size=32, n_embd=16, n_layer=1, n_head=2, n_positions=24)).save_pretrained(tmp_path)
+    network, tokenizer = build.text_classifier(choose(tmp_path), LABELS, 0)
+    rows = tokenizer(["a good film", "bad"], padding=True, return_tensors="pt")
+    assert network(**rows).logits.shape == (2, 3) and network.config.pad_token_id == tokenizer.pad_token_id
+    assert tokenizer.model_max_length == 24
+
+
+def test_a_tokenizer_learns_how_many_tokens_the_network_takes(tiny_bert, tmp_path):
+    from transformers import RobertaConfig, RobertaModel
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    RobertaModel(RobertaConfig(vocab_size=40, max_position_embeddings=18, pad_token_id=1, **sizes)).save_pretrained(
+        tmp_path
+    )
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_bert / name, tmp_path)
+    _, tokenizer = build.text_classifier(choose(tmp_path), LABELS, 0)
+    assert tokenizer.model_max_length == 16  # two places stand before the first token
+
+
+def test_a_model_of_another_kind_is_refused_by_its_name(tiny_resnet, tiny_bert):
+    with pytest.raises(RequestError, match="is a resnet model, which classifies no texts"):
+        build.text_classifier(choose(tiny_resnet), LABELS, 0)
+    with pytest.raises(RequestError, match="is a bert model, which classifies no pictures"):
+        build.image_classifier(choose(tiny_bert), LABELS, ImageData(), 0)
+
+
 def test_a_head_of_another_size_is_replaced(tiny_resnet):
     network, _ = build.image_classifier(choose(tiny_resnet), LABELS, ImageData(), 0)
     assert network.config.num_labels == 3 and network(torch.zeros(1, 3, 16, 16)).logits.shape == (1, 3)

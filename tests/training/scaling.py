@@ -30,6 +30,7 @@ from transformers import (
 from studio import launch
 from studio.config import Training
 from studio.data.images import Pictures
+from studio.data.marks import targets
 from studio.runs import Run
 from studio.training.trainer import StudioTrainer
 
@@ -57,8 +58,11 @@ FAMILIES = {
     "timm": TimmWrapperConfig(
         architecture="resnet10t", pretrained_cfg={"input_size": [3, 32, 32]}, model_args={"drop_rate": 0.0}
     ),
+    "bert of several labels": BertConfig(**TEXT, **STILL),
+    "vit of several labels": ViTConfig(**SMALL, **STILL, image_size=16, patch_size=8),
 }  # fmt: skip
-IMAGES = ("vit", "clip", "resnet", "convnext", "timm")
+IMAGES = ("vit", "clip", "resnet", "convnext", "timm", "vit of several labels")
+SEVERAL = datasets.List(datasets.ClassLabel(names=["a", "b", "c"]))
 
 
 class InOrder(StudioTrainer):
@@ -69,13 +73,20 @@ class InOrder(StudioTrainer):
 def rows(family: str, count: int):
     chance = torch.Generator().manual_seed(1)
     labels = torch.randint(3, (count,), generator=chance).tolist()
+    several = family.endswith("several labels")
+    if several:
+        labels = [list(range(label)) for label in labels]
     if family not in IMAGES:
         ids = [
             torch.randint(5, len(WORDS), (int(n),), generator=chance).tolist()
             for n in torch.randint(3, 20, (count,), generator=chance)
         ]
         return datasets.Dataset.from_dict(
-            {"input_ids": ids, "attention_mask": [[1] * len(i) for i in ids], "labels": labels}
+            {
+                "input_ids": ids,
+                "attention_mask": [[1] * len(i) for i in ids],
+                "labels": targets(labels, SEVERAL) if several else labels,
+            }
         )
     import io
 
@@ -89,6 +100,8 @@ def rows(family: str, count: int):
         pictures.append({"bytes": file.getvalue(), "path": None})
     data = datasets.Dataset.from_dict({"image": pictures, "label": labels, "row_id": [str(i) for i in range(count)]})
     processor = ViTImageProcessor(size={"height": side, "width": side})
+    if several:
+        data = data.cast_column("label", SEVERAL)
     return Pictures(data.cast_column("image", datasets.Image(decode=False)), processor)
 
 

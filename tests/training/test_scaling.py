@@ -13,7 +13,7 @@ def found(tmp_path_factory, program):
     alone = program("tests/training/scaling.py", folder)
     assert alone.returncode == 0, alone.stderr[-3000:]
     two = program(
-        "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29611",
+        "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
         "tests/training/scaling.py", folder,
     )  # fmt: skip
     assert two.returncode == 0, two.stderr[-3000:]

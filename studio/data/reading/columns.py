@@ -2,8 +2,10 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from studio.config import ImageData, TextData
 from studio.data.reading.rows import Kind
 from studio.data.reading.table import Table
 from studio.errors import RequestError
@@ -31,25 +33,46 @@ _NAMES = {  # most telling first
 _FLAGS = {"text": "--text_column_name", "image": "--image_column_name", "label": "--label_column_name"}
 
 
-def choose(table: Table, kind: Kind, content: str | None, label: str | None) -> tuple[int, int]:
-    """Positions of the content and the label column: as the flags name them, else by name, else by what they hold.
+@dataclass(frozen=True)
+class Chosen:
+    """The names of the columns that matter, and whether a label cell holds several labels."""
+
+    content: str
+    text_pair: str | None
+    label: str
+    group: str | None
+    several: bool
+    label_delimiter: str | None
+
+    def told(self, kind: Kind) -> str:
+        """The choice in words."""
+        pair = f", column {self.text_pair!r} its pair" if self.text_pair else ""
+        labels = "labels" if self.several else "label"
+        return f"column {self.content!r} is the {kind}{pair}, column {self.label!r} the {labels}"
+
+
+def choose(table: Table, kind: Kind, data: TextData | ImageData) -> Chosen:
+    """The columns as the flags name them, else by name, else by what they hold.
 
     Raises:
         RequestError: a named column is not there, or none can be told; lists the columns found.
     """
     head = table.head()
+    content = data.text_column_name if kind == "text" else data.image_column_name
+    pair = data.text_pair_column_name if kind == "text" else None
+    taken = set() if pair is None else {position(table, pair)}
     content_at = None if content is None else position(table, content)
-    label_at = None if label is None else position(table, label)
+    label_at = None if data.label_column_name is None else position(table, data.label_column_name)
     if label_at is None:
-        label_at = _by_name(table, "label", excluded=content_at)
+        label_at = _by_name(table, "label", excluded={content_at} | taken)
     if content_at is None:
-        content_at = _by_name(table, kind, excluded=label_at, head=head)
+        content_at = _by_name(table, kind, excluded={label_at} | taken, head=head)
     if content_at is None:
-        content_at = _by_content(table, kind, excluded=label_at, head=head)
+        content_at = _by_content(table, kind, excluded={label_at} | taken, head=head)
     if content_at is None:
         raise _unclear(table, kind)
     if label_at is None:
-        label_at = _by_repetition(table, excluded=content_at, head=head)
+        label_at = _by_repetition(table, excluded={content_at} | taken, head=head)
     if label_at is None:
         raise _unclear(table, "label")
     if content_at == label_at:
@@ -57,7 +80,15 @@ def choose(table: Table, kind: Kind, content: str | None, label: str | None) -> 
             f"{table.path}: the column {table.columns[label_at]!r} is to be both {kind} and label: "
             f"name two columns with {_FLAGS[kind]} and --label_column_name"
         )
-    return content_at, label_at
+    label = table.columns[label_at]
+    if data.group_column_name == label:
+        raise RequestError(
+            f"--group_column_name {label} is the label column, and each class would be in one split only: name the "
+            "column of what the rows belong to, or leave the flag out"
+        )
+    first = next((row[label_at] for row in head if row[label_at] is not None), None)
+    several = data.label_delimiter is not None or isinstance(first, list)
+    return Chosen(table.columns[content_at], pair, label, data.group_column_name, several, data.label_delimiter)
 
 
 def position(table: Table, name: str) -> int:
@@ -83,28 +114,28 @@ def has_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     return not any(_few([name, *cells]) and (name in cells or _numbers([name, *cells])) for name, *cells in columns)
 
 
-def _by_name(table: Table, role: str, excluded: int | None, head: Sequence[Sequence] = ()) -> int | None:
+def _by_name(table: Table, role: str, excluded: set[int | None], head: Sequence[Sequence] = ()) -> int | None:
     """Position of the column whose name is most telling; `head` keeps an index column from passing as text."""
     names = [_plain(name) for name in table.columns]
     for name in _NAMES[role]:
         for at, candidate in enumerate(names):
-            if candidate == name and at != excluded and not (role == "text" and _numbers(_cells(head, at))):
+            if candidate == name and at not in excluded and not (role == "text" and _numbers(_cells(head, at))):
                 return at
     return None
 
 
-def _by_content(table: Table, kind: Kind, excluded: int | None, head: Sequence[Sequence]) -> int | None:
+def _by_content(table: Table, kind: Kind, excluded: set[int | None], head: Sequence[Sequence]) -> int | None:
     """Position of the column with the longest words, or of the one that holds pictures or their file names."""
-    columns = {at: _cells(head, at) for at in range(len(table.columns)) if at != excluded}
+    columns = {at: _cells(head, at) for at in range(len(table.columns)) if at not in excluded}
     if kind == "image":
         return next((at for at, cells in columns.items() if cells and all(map(_is_picture, cells))), None)
     texts = {at: cells for at, cells in columns.items() if _texts(cells) and not _numbers(cells)}
     return max(texts, key=lambda at: sum(map(len, texts[at])) / len(texts[at]), default=None)
 
 
-def _by_repetition(table: Table, excluded: int, head: Sequence[Sequence]) -> int | None:
+def _by_repetition(table: Table, excluded: set[int | None], head: Sequence[Sequence]) -> int | None:
     """Position of the only column in which a few values come again and again, or of the only one left."""
-    others = [at for at in range(len(table.columns)) if at != excluded]
+    others = [at for at in range(len(table.columns)) if at not in excluded]
     repeating = [at for at in others if _few(cells := _cells(head, at)) and len(set(map(str, cells))) > 1]
     return next((found[0] for found in (repeating, others) if len(found) == 1), None)
 

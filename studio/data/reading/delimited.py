@@ -169,9 +169,13 @@ def _records(path: Path, form: _Form) -> Iterator[tuple[int, list[str]]]:
 
 
 def _lines(path: Path, file: IO[str]) -> Iterator[str]:
+    number = 0
     while line := file.readline(_LINE_LIMIT):
+        number += 1
         if len(line) == _LINE_LIMIT:
-            raise RequestError(f"{path} has a line of more than {_LINE_LIMIT:,} characters: is it a table of text?")
+            raise RequestError(
+                f"{path}: line {number} has more than {_LINE_LIMIT:,} characters: is it a table of text?"
+            )
         yield line
 
 

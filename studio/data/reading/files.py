@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from studio.config import Data
-from studio.data.reading import archives, columns, folders, formats, pictures
-from studio.data.reading.labels import written
-from studio.data.reading.rows import Kind, Picture, Rows, store
+from studio.config import ImageData, TextData
+from studio.data.reading import archives, columns, folders, formats, labels, pictures
+from studio.data.reading.rows import Kind, Picture, Row, Rows, store
 from studio.data.reading.table import CELL_LIMIT, DAMAGED_LIMIT, Table
 from studio.errors import RequestError
 
@@ -39,60 +38,64 @@ def parts(path: Path, kind: Kind) -> dict[str, list[Path]]:
     return folders.layout(path, kind) if path.is_dir() else {"train": [path]}
 
 
-def read(
-    parts: dict[str, list[Path]], kind: Kind, data: Data, content_column: str | None
-) -> tuple[dict[str, Rows], list[str]]:
+def read(parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData) -> tuple[dict[str, Rows], list[str]]:
     """The rows of each split, and notes. Rows of a table without the label column of the training rows have no label.
 
     Raises:
         RequestError: a file that cannot be read, or a column that cannot be found.
     """
     rows, notes = {}, []
-    chosen: tuple[str, str] | None = None  # names of the content and the label column
+    group = data.group_column_name
+    chosen: columns.Chosen | None = None
     headerless = False
     for split in sorted(parts, key=lambda split: split != "train"):  # the training rows choose
         if all(part.is_dir() for part in parts[split]):
+            if group:
+                raise RequestError(
+                    f"--group_column_name {group}: {parts[split][0]} has its pictures in folders named after classes, "
+                    f"which have no columns. Put a table of file names, labels and {group} beside them"
+                )
             rows[split] = _from_class_folders(parts[split])
             notes += chain.from_iterable(map(pictures.passed_over, parts[split]))
             continue
         tables = [formats.open_table(part, data.column_names, headerless) for part in parts[split]]
         notes += [note for table in tables for note in table.notes]
         if chosen is None:
-            at = columns.choose(tables[0], kind, content_column, data.label_column_name)
-            chosen = tables[0].columns[at[0]], tables[0].columns[at[1]]
+            chosen = columns.choose(tables[0], kind, data)
             headerless = tables[0].headerless and not data.column_names
-            notes.append(f"{tables[0].path.name}: column {chosen[0]!r} is the {kind}, column {chosen[1]!r} the label")
-        rows[split] = (_texts if kind == "text" else _pictures)(tables, *chosen)
+            notes.append(f"{tables[0].path.name}: {chosen.told(kind)}")
+        rows[split] = (_texts if kind == "text" else _pictures)(tables, chosen)
     return rows, notes
 
 
-def _texts(tables: list[Table], text: str, label: str) -> Rows:
+def _texts(tables: list[Table], chosen: columns.Chosen) -> Rows:
     state = [(_fingerprint(table.path), table.headerless) for table in tables]
-    return store(_pairs(tables, text, label, lambda _: _text), "text", f"{text!r} {label!r} {state}")
+    found = _found(tables, chosen, lambda _: _text)
+    return store(found, "text", f"{chosen} {state}", several=chosen.several, pairs=chosen.text_pair is not None)
 
 
-def _pictures(tables: list[Table], image: str, label: str) -> Rows:
+def _pictures(tables: list[Table], chosen: columns.Chosen) -> Rows:
     """Pictures that stand in the tables themselves, or in files below the folders of the tables."""
 
-    def pairs() -> Iterator[tuple[Picture | None, str | None]]:
-        return _pairs(tables, image, label, lambda table: pictures.Finder(table.path.parent).find)
+    def found() -> Iterator[Row]:
+        return _found(tables, chosen, lambda table: pictures.Finder(table.path.parent).find)
 
-    rows = store(pairs(), "image", pictures.stamp(pairs()))
+    rows = store(found(), "image", pictures.stamp(found()), several=chosen.several)
     missing = np.count_nonzero(rows.hashes == 0)
     if missing > DAMAGED_LIMIT * len(rows.hashes):
         raise RequestError(
             f"{missing:,} of the {len(rows.hashes):,} pictures that {tables[0].path} names are not below the folder "
-            f"{tables[0].path.parent}, among them {_first_missing(tables, image)}. Put them there, correct the names, "
-            "or name the column of file names with --image_column_name"
+            f"{tables[0].path.parent}, among them {_first_missing(tables, chosen.content)}. Put them there, correct "
+            "the names, or name the column of file names with --image_column_name"
         )
     return rows
 
 
 def _from_class_folders(parents: list[Path]) -> Rows:
-    def pairs() -> Iterator[tuple[Path, str]]:
+    def found() -> Iterator[Row]:
         return chain.from_iterable(map(pictures.by_folder, parents))
 
-    rows = store(pairs(), "image", pictures.stamp(pairs()))
+    rows = store(found(), "image", pictures.stamp(found()))
     if not len(rows.hashes):
         raise RequestError(
             f"{parents[0]} holds no pictures in folders named after their classes, "
@@ -101,19 +104,24 @@ def _from_class_folders(parents: list[Path]) -> Rows:
     return rows
 
 
-def _pairs(
-    tables: list[Table], content: str, label: str, reading: Callable[[Table], Reading]
-) -> Iterator[tuple[str | Picture | None, str | None]]:
-    """(content, label) of every row; faults are told with file and line."""
+def _found(tables: list[Table], chosen: columns.Chosen, reading: Callable[[Table], Reading]) -> Iterator[Row]:
+    """Every row of the tables; faults are told with file and line."""
+    read_label = labels.reading(chosen.several, chosen.label_delimiter)
     for table in tables:
         read_content = reading(table)
-        wanted = [content, label] if label in table.columns else [content]
-        for line, (cell, *value) in table.rows([columns.position(table, name) for name in wanted]):
+        wanted = [chosen.content, chosen.text_pair, chosen.group]
+        names = [name for name in wanted if name] + [chosen.label] * (chosen.label in table.columns)
+        for line, cells in table.rows([columns.position(table, name) for name in names]):
+            found = dict(zip(names, cells, strict=True))
             try:
-                pair = read_content(cell), written(value[0]) if value else None
+                yield Row(
+                    read_content(found[chosen.content]),
+                    read_label(found.get(chosen.label)),
+                    labels.group(found.get(chosen.group)),
+                    None if chosen.text_pair is None else _text(found[chosen.text_pair]) or "",
+                )
             except RequestError as fault:
                 raise RequestError(f"{table.path}, line {line}: {fault}") from None
-            yield pair
 
 
 def _text(cell: Any) -> str | None:

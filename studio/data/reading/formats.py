@@ -9,7 +9,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studio.data.reading import archives, delimited, jsons
+from studio.data.reading import archives, delimited, jsons, labels
 from studio.data.reading.table import COLUMN_LIMIT, Table
 from studio.errors import RequestError
 
@@ -57,12 +57,9 @@ def _parquet(path: Path) -> Table:
     if len(schema.names) > COLUMN_LIMIT:
         raise RequestError(f"{path} has {len(schema.names):,} columns, more than the {COLUMN_LIMIT:,} accepted")
     features = datasets.Features.from_arrow_schema(schema)  # knows class names where `datasets` wrote the file
-    classes = {name: kind.names for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
 
     def cells(batch: pa.RecordBatch, name: str) -> list[Any]:
-        values = batch.column(name).to_pylist()
-        names = classes.get(name)
-        return [None if at in (None, -1) else names[at] for at in values] if names else values
+        return [labels.named(cell, features[name]) for cell in batch.column(name).to_pylist()]
 
     def rows(positions: Sequence[int]) -> Iterator[tuple[int, tuple[Any, ...]]]:
         names = [schema.names[at] for at in positions]

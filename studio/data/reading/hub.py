@@ -1,6 +1,6 @@
 """Data sets on the Hugging Face Hub, with its ways of saying no told in one paragraph each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,9 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import httpx
 
-from studio.config import Data
-from studio.data.reading.columns import choose
+from studio.config import ImageData, TextData
+from studio.data.reading import columns, labels
 from studio.data.reading.folders import SPLITS
-from studio.data.reading.labels import written
 from studio.data.reading.rows import FEATURES, Kind, Rows, hash_picture, hash_text
 from studio.data.reading.table import Table
 from studio.errors import RequestError
@@ -32,7 +31,7 @@ _BATCH = 500  # rows
 _INSTEAD = "give the path of a file or folder instead, or a sample (sample:tweets, sample:mnist)"
 
 
-def read(data: Data, kind: Kind, content_column: str | None) -> tuple[dict[str, Rows], list[str], list[str] | None]:
+def read(data: TextData | ImageData, kind: Kind) -> tuple[dict[str, Rows], list[str], list[str] | None]:
     """The rows of each split; notes; and the names of the classes in the order of their ids, where they are declared.
 
     Raises:
@@ -43,12 +42,15 @@ def read(data: Data, kind: Kind, content_column: str | None) -> tuple[dict[str, 
     if "train" not in splits:
         raise RequestError(f"the data set {data.dataset_name} has no training rows, only {', '.join(loaded)}")
     train = splits["train"]
-    content_at, label_at = choose(_table(train, data.dataset_name), kind, content_column, data.label_column_name)
-    content, label = train.column_names[content_at], train.column_names[label_at]
-    notes.append(f"{data.dataset_name}: column {content!r} is the {kind}, column {label!r} the label")
-    declared = train.features[label]
-    classes = declared.names if isinstance(declared, datasets.ClassLabel) else None
-    return {split: _rows(part, kind, content, label) for split, part in splits.items()}, notes, classes
+    chosen = columns.choose(_table(train, data.dataset_name), kind, data)
+    notes.append(f"{data.dataset_name}: {chosen.told(kind)}")
+    for part in splits.values():
+        for name in filter(None, (chosen.text_pair, chosen.group)):
+            columns.position(_table(part, data.dataset_name), name)
+    declared = train.features[chosen.label]
+    classes = declared.feature if isinstance(declared, datasets.List) else declared
+    names = classes.names if isinstance(classes, datasets.ClassLabel) else None
+    return {split: _rows(part, kind, chosen) for split, part in splits.items()}, notes, names
 
 
 def _load(name: str, config: str | None, revision: str | None) -> tuple[DatasetDict, list[str]]:
@@ -118,32 +120,33 @@ def _table(dataset: Dataset, name: str) -> Table:
     return Table(Path(name), dataset.column_names, cells)
 
 
-def _rows(dataset: Dataset, kind: Kind, content: str, label: str) -> Rows:
-    """The two columns of a data set, the content left where it is on the disk."""
-    contents = dataset.select_columns([content]).rename_column(content, kind)
-    if contents.features[kind] != FEATURES[kind]:
-        contents = contents.cast_column(kind, FEATURES[kind])
-    hashes = (_hash(value) for batch in contents.iter(_BATCH) for value in batch[kind])
-    return Rows(contents, _labels(dataset, label), np.fromiter(hashes, np.uint64, len(contents)))
+def _rows(dataset: Dataset, kind: Kind, chosen: columns.Chosen) -> Rows:
+    """The columns of a data set that matter, the content left where it is on the disk."""
+    names = {chosen.content: kind} | ({chosen.text_pair: "text_pair"} if chosen.text_pair else {})
+    contents = dataset.select_columns(list(names)).rename_columns(names)
+    for name in names.values():
+        if contents.features[name] != FEATURES[kind]:
+            contents = contents.cast_column(name, FEATURES[kind])
+    hashes = (_hash(*cells) for batch in contents.iter(_BATCH) for cells in zip(*batch.values(), strict=True))
+    word = pa.string()
+    reading = labels.reading(chosen.several, chosen.label_delimiter)
+    labelled = _words(dataset, chosen.label, reading, pa.list_(word) if chosen.several else word)
+    grouped = _words(dataset, chosen.group, labels.group, word)
+    return Rows(contents, labelled, np.fromiter(hashes, np.uint64, len(contents)), grouped)
 
 
-def _labels(dataset: Dataset, label: str) -> pa.ChunkedArray:
-    """As strings, null where there is none; a public test set may lack the column."""
-    if label not in dataset.column_names:
-        return pa.chunked_array([pa.nulls(len(dataset), pa.string())])
-    feature = dataset.features[label]
-    declared = isinstance(feature, datasets.ClassLabel)
-
-    def name(value: Any) -> str | None:
-        if declared:
-            return None if value in (None, -1) else feature.names[value]
-        return written(value)
-
-    batches = dataset.select_columns([label]).iter(_BATCH)
-    return pa.chunked_array([pa.array(map(name, batch[label]), pa.string()) for batch in batches], pa.string())
+def _words(dataset: Dataset, column: str | None, read: Callable[[Any], Any], kind: pa.DataType) -> pa.ChunkedArray:
+    """A column as strings, null where there is nothing; a public test set may lack that of the labels."""
+    if column not in dataset.column_names:
+        return pa.chunked_array([pa.nulls(len(dataset), kind)])
+    feature = dataset.features[column]
+    batches = dataset.select_columns([column]).iter(_BATCH)
+    return pa.chunked_array(
+        [pa.array((read(labels.named(cell, feature)) for cell in batch[column]), kind) for batch in batches], kind
+    )
 
 
-def _hash(content: str | dict | None) -> int:
+def _hash(content: str | dict | None, *pair: str | None) -> int:
     if isinstance(content, dict):
         return hash_picture(content["bytes"] or Path(content["path"]))
-    return hash_text(content)
+    return hash_text(content, *(text or "" for text in pair))

@@ -32,12 +32,14 @@ def open_table(path: Path) -> Table:
             yield from _listed(path, file) if start.startswith("[") else _by_line(path, file)
 
     columns: dict[str, None] = {}
-    for _, record in islice(records(), _HEAD):
+    for line, record in islice(records(), _HEAD):
         columns.update(dict.fromkeys(record))
+        if len(columns) > COLUMN_LIMIT:
+            raise RequestError(
+                f"{path}: the objects up to line {line} have more than the {COLUMN_LIMIT:,} different keys accepted"
+            )
     if not columns:
         raise RequestError(f"{path} holds no rows: expected a list of objects, or one object per line")
-    if len(columns) > COLUMN_LIMIT:
-        raise RequestError(f"{path}: objects have more than {COLUMN_LIMIT:,} different keys")
     names = list(columns)
 
     def rows(positions):

@@ -11,16 +11,16 @@ from unicodedata import normalize
 
 from studio.data.reading.columns import PICTURE_SUFFIXES
 from studio.data.reading.folders import hidden, visible
-from studio.data.reading.rows import Picture
+from studio.data.reading.rows import Picture, Row
 from studio.errors import RequestError
 
 
-def by_folder(folder: Path) -> Iterator[tuple[Path, str]]:
-    """(picture file, name of the folder below `folder` in which it stands, however deep)."""
+def by_folder(folder: Path) -> Iterator[Row]:
+    """Picture files and the names of the folders below `folder` in which they stand, however deep."""
     for inner in visible(folder.absolute()):
         if inner.is_dir():
             for file in _pictures(inner):
-                yield file, inner.name
+                yield Row(file, inner.name)
 
 
 def passed_over(folder: Path) -> list[str]:
@@ -73,12 +73,12 @@ class Finder:
         return index
 
 
-def stamp(pairs: Iterable[tuple[Picture | None, Any]]) -> str:
-    """Stands for picture files and labels: changes when one of them does."""
+def stamp(rows: Iterable[Row]) -> str:
+    """Stands for picture files, labels and groups: changes when one of them does."""
     digest = hashlib.blake2b(digest_size=16)
-    for picture, label in pairs:
+    for picture, *words in rows:
         digest.update(picture if isinstance(picture, bytes) else _state(picture))
-        digest.update(f"\n{label!r}\n".encode("utf-8", "replace"))
+        digest.update(f"\n{words!r}\n".encode("utf-8", "replace"))
     return digest.hexdigest()
 
 

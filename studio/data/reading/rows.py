@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import datasets
 import numpy as np
@@ -25,34 +25,54 @@ _BATCH = 500
 FEATURES = {"text": datasets.Value("string"), "image": datasets.Image(decode=False)}
 
 
+class Row(NamedTuple):
+    """What a table says of one text or picture; the rest of what stands there does not matter."""
+
+    content: str | Picture | None
+    label: str | list[str | None] | None
+    group: str | None = None
+    text_pair: str | None = None  # "" where texts come in pairs and there is none
+
+
 @dataclass
 class Rows:
-    """One split as it was read, before its labels become ids. All three have one entry per row."""
+    """One split as it was read, before its labels become ids. All four have one entry per row."""
 
-    content: Dataset  # one column: "text" (str) or "image" ({"bytes", "path"})
-    labels: pa.ChunkedArray  # strings (plain or dictionary encoded) as written; null where there is none
+    content: Dataset  # one column, "text" (str) or "image" ({"bytes", "path"}); or "text" and "text_pair"
+    labels: pa.ChunkedArray  # strings (plain or dictionary encoded) or lists of them as written; null where none is
     hashes: np.ndarray  # uint64, of the content; 0 where there is no content
+    groups: pa.ChunkedArray  # strings: to whom or what each row belongs; null where that is not known
 
 
-def store(pairs: Iterable[tuple[str | Picture | None, str | None]], kind: Kind, key: str) -> Rows:
-    """Write (content, label) pairs into the cache on disk, or find them there.
+def store(rows: Iterable[Row], kind: Kind, key: str, *, several: bool = False, pairs: bool = False) -> Rows:
+    """Write rows into the cache on disk, or find them there.
 
-    `pairs` is consumed only when the cache has nothing under `key`, which must name everything the pairs
+    `rows` is consumed only when the cache has nothing under `key`, which must name everything the rows
     follow from. The rows are memory-mapped, so their number does not show in the memory of the process.
+
+    several: labels are lists.
+    pairs: texts come in pairs.
     """
-    path = cache_folder() / f"{_digest(f'{kind} {key} {_code()}'.encode()):016x}.arrow"
+    path = cache_folder() / f"{_digest(f'{kind} {key} {several} {_code()}'.encode()):016x}.arrow"
+    word = datasets.Value("string")
+    label = datasets.List(word) if several else word
     features = datasets.Features(
-        {kind: FEATURES[kind], "label": datasets.Value("string"), "hash": datasets.Value("uint64")}
+        {kind: FEATURES[kind], "label": label, "group": word, "text_pair": word, "hash": datasets.Value("uint64")}
     )
     if not path.exists():
-        _write(_batches(iter(pairs), kind, features.arrow_schema), features.arrow_schema, path)
+        _write(_batches(iter(rows), kind, features.arrow_schema), features.arrow_schema, path)
     stored = Dataset.from_file(str(path), info=datasets.DatasetInfo(features=features))
-    return Rows(stored.select_columns([kind]), stored.data["label"], stored.data["hash"].to_numpy())
+    columns = stored.data
+    content = stored.select_columns([kind, "text_pair"] if pairs else [kind])
+    return Rows(content, columns["label"], columns["hash"].to_numpy(), columns["group"])
 
 
-def hash_text(text: str | None) -> int:
-    """64 bits that stand for a text; 0 for none and for white space."""
-    return _digest(text.encode("utf-8", "replace")) if text and not text.isspace() else 0
+def hash_text(text: str | None, pair: str | None = None) -> int:
+    """64 bits that stand for a text, or for two that make a pair; 0 if one is missing or nothing but white space."""
+    texts = [text] if pair is None else [text, pair]
+    if not all(part and not part.isspace() for part in texts):
+        return 0
+    return _digest("\0".join(texts).encode("utf-8", "replace"))
 
 
 def hash_picture(picture: Picture | None) -> int:
@@ -97,17 +117,14 @@ def full_disk_told() -> Iterator[None]:
         ) from failure
 
 
-def _batches(pairs: Iterator, kind: Kind, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    encode, digest = (_encode_text, hash_text) if kind == "text" else (_encode_picture, hash_picture)
-    while batch := list(itertools.islice(pairs, _BATCH)):
-        contents, labels = zip(*batch, strict=True)
+def _batches(rows: Iterator[Row], kind: Kind, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    encode = _encode_text if kind == "text" else _encode_picture
+    while batch := list(itertools.islice(rows, _BATCH)):
+        contents, labels, groups, text_pairs = zip(*batch, strict=True)
+        hashes = map(hash_text, contents, text_pairs) if kind == "text" else map(hash_picture, contents)
+        columns = [map(encode, contents), labels, groups, map(_encode_text, text_pairs), hashes]
         yield pa.record_batch(
-            [
-                pa.array(map(encode, contents), schema.field(0).type),
-                pa.array(labels, pa.string()),
-                pa.array(map(digest, contents), pa.uint64()),
-            ],
-            schema=schema,
+            [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
         )
 
 

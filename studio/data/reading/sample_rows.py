@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from studio import samples
-from studio.data.reading.rows import Kind, Rows, store
+from studio.data.reading.rows import Kind, Row, Rows, store
 from studio.errors import RequestError
 
 _SURE = 0.65  # share of the labelling people's trust that stands behind a label; below it they disagreed too much
@@ -33,8 +33,8 @@ def read(name: str, kind: Kind) -> Rows:
     raise RequestError(f"--dataset_name {name} is no sample of {kind}s: there are {choice}")
 
 
-def _tweets(path: Path) -> Iterator[tuple[str, str]]:
-    """(text, sentiment); without labels that people were unsure of, and each text once."""
+def _tweets(path: Path) -> Iterator[Row]:
+    """Texts and sentiments, without labels that people were unsure of, and each text once."""
     seen = set()
     # The texts were damaged before they were published: bytes that are no UTF-8 carry nothing.
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
@@ -42,14 +42,14 @@ def _tweets(path: Path) -> Iterator[tuple[str, str]]:
             unsure = row["confidence"] and float(row["confidence"]) < _SURE
             if not unsure and row["text"] not in seen:
                 seen.add(row["text"])
-                yield row["text"], row["sentiment"]
+                yield Row(row["text"], row["sentiment"])
 
 
-def _digits(path: Path) -> Iterator[tuple[bytes, str]]:
-    """(PNG of 28x28 grey pixels, digit)."""
+def _digits(path: Path) -> Iterator[Row]:
+    """PNGs of 28x28 grey pixels and their digits."""
     with gzip.open(path, "rt", newline="") as file:
         for *pixels, digit in csv.reader(file):
             picture = io.BytesIO()
             grey = np.array(pixels, float).astype(np.uint8).reshape(_SIDE, _SIDE)
             Image.fromarray(grey).save(picture, "PNG")
-            yield picture.getvalue(), str(int(float(digit)))
+            yield Row(picture.getvalue(), str(int(float(digit))))

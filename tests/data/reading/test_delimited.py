@@ -93,7 +93,7 @@ def test_a_cell_of_a_million_characters_is_refused(tmp_path):
 
 
 def test_a_line_without_end_is_refused(tmp_path):
-    assert "a line of more than" in refusal(tmp_path, "text,label\n" + "x,1," * 5_000_000)
+    assert "line 2 has more than" in refusal(tmp_path, "text,label\n" + "x,1," * 5_000_000)
 
 
 def test_very_many_columns_are_refused(tmp_path):

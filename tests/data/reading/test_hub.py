@@ -82,6 +82,14 @@ def test_an_image_set_is_read_without_decoding(hub):
     assert [row["image"]["bytes"] for row in source.splits["train"]] == [bytes([at]) for at in range(4)]
 
 
+def test_a_group_column_of_a_set_comes_along(hub):
+    hub["reviews"] = {"train": texts([1, 0, 1])}
+    source = sources.read(TextData(dataset_name="reviews", group_column_name="idx"))
+    assert list(source.splits["train"]["group"]) == ["0", "1", "2"]
+    with pytest.raises(RequestError, match="no column 'author'"):
+        sources.read(TextData(dataset_name="reviews", group_column_name="author"))
+
+
 def test_a_set_without_training_rows_is_refused(hub):
     hub["reviews"] = {"corpus": texts([0, 1]), "test": texts([0, 1])}
     with pytest.raises(RequestError, match="corpus, test"):
