@@ -160,7 +160,7 @@ def main(target: Path) -> None:
         "`tests/hostile.py`, and `tests/test_hostile.py` holds the counts.\n\n"
         + "\n".join(lines)
         + "\n\n## What was said\n\n"
-        + "\n".join(detail if len(detail) < 300 else detail[:297] + "..." for detail in details)
+        + "\n".join(detail if len(detail) < 300 else f"{detail[:297]}..." for detail in details).replace(scratch, "")
         + "\n"
     )
     print("\n".join(lines))

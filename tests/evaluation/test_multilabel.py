@@ -1,0 +1,108 @@
+"""Figures of several labels per row agree with scikit-learn; intervals and threshold hold what they promise."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support, precision_score, recall_score
+from transformers import EvalPrediction
+
+from studio.evaluation import metrics, multilabel
+
+
+def drawn(seed: int, rows: int = 60, classes: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Truth and predictions, right for the most part; some classes are rare, some rows have no label."""
+    random = np.random.default_rng(seed)
+    shares = random.dirichlet(np.full(classes, 0.5))
+    truth = random.random((rows, classes)) < shares
+    return truth, np.where(random.random((rows, classes)) < 0.85, truth, random.random((rows, classes)) < shares)
+
+
+def reference(truth: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    present = np.flatnonzero((truth | predictions).any(axis=0))
+    average = {"labels": present, "zero_division": 0}
+    return {
+        "accuracy": accuracy_score(truth, predictions),
+        "f1_micro": f1_score(truth, predictions, average="micro", zero_division=0),
+        "f1_macro": f1_score(truth, predictions, average="macro", **average),
+        "f1_weighted": f1_score(truth, predictions, average="weighted", **average),
+        "precision_macro": precision_score(truth, predictions, average="macro", **average),
+        "recall_macro": recall_score(truth, predictions, average="macro", **average),
+    }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_scores_agree_with_scikit_learn_also_when_classes_are_absent(seed):
+    truth, predictions = drawn(seed)
+    assert multilabel.scores(truth, predictions) == pytest.approx(reference(truth, predictions))
+
+
+def test_per_class_figures_agree_with_scikit_learn():
+    truth, predictions = drawn(1)
+    found = multilabel.per_class(truth, predictions, list("abcdef"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = precision_recall_fscore_support(truth, predictions, zero_division=0)
+    for at, label in enumerate("abcdef"):
+        assert list(found[label].values()) == pytest.approx([column[at] for column in expected])
+
+
+def test_rows_without_any_label_and_none_given_count_as_right():
+    nothing = np.zeros((3, 2), bool)
+    assert multilabel.scores(nothing, nothing) == {name: float(name == "accuracy") for name in multilabel.SCORES}
+
+
+def test_the_trainers_function_scores_logits_at_a_half_under_exactly_the_promised_names():
+    truth, predictions = drawn(2)
+    logits = np.where(predictions, 0.1, -0.1)
+    found = multilabel.compute_metrics(list("abcdef"))(EvalPrediction(logits, truth.astype(np.float32)))
+    assert list(found) == list(multilabel.SCORES) and all(type(value) is float for value in found.values())
+    assert found == pytest.approx(reference(truth, predictions))
+
+
+def test_intervals_equal_those_of_drawing_rows_with_replacement():
+    truth, predictions = drawn(3, rows=150, classes=4)
+    found = multilabel.intervals(truth, predictions, seed=1, resamples=4000)
+    random = np.random.default_rng(0)
+    samples = (random.integers(0, 150, 150) for _ in range(1000))
+    again = [list(multilabel.scores(truth[rows], predictions[rows]).values()) for rows in samples]
+    for name, expected in zip(multilabel.SCORES, np.quantile(again, [0.025, 0.975], axis=0).T, strict=True):
+        assert found[name] == pytest.approx(expected.tolist(), abs=0.012), name
+
+
+def test_intervals_follow_from_the_seed_and_frame_the_figure():
+    truth, predictions = drawn(4, rows=300)
+    found = multilabel.intervals(truth, predictions, seed=7)
+    assert found == multilabel.intervals(truth, predictions, seed=7) != multilabel.intervals(truth, predictions, seed=8)
+    for name, value in multilabel.scores(truth, predictions).items():
+        assert found[name][0] < value < found[name][1]
+
+
+@pytest.mark.parametrize("metric", ["f1_micro", "f1_macro", "accuracy"])
+def test_no_other_threshold_scores_higher_on_the_rows_it_was_chosen_on(metric):
+    truth, _ = drawn(5, rows=200)
+    logits = np.random.default_rng(0).normal(np.where(truth, -0.5, -2.0))  # of a model that dares too little
+    best = multilabel.best_threshold(logits, truth, metric)
+    found = {at: multilabel.scores(truth, multilabel.marks(logits, at))[metric] for at in np.arange(5, 100, 5) / 100}
+    assert found[best] == max(found.values()) and best < 0.5
+
+
+@pytest.mark.parametrize("metric", ["loss", "recall_macro", "precision_macro"])
+def test_a_metric_that_an_extreme_threshold_would_win_gives_way_to_macro_f1(metric):
+    truth, _ = drawn(5, rows=200)
+    logits = np.random.default_rng(0).normal(np.where(truth, -0.5, -2.0))
+    assert multilabel.best_threshold(logits, truth, metric) == multilabel.best_threshold(logits, truth, "f1_macro")
+
+
+def test_a_half_is_kept_where_nothing_is_better():
+    truth, predictions = drawn(6)
+    assert multilabel.best_threshold(np.where(predictions, 9.0, -9.0), truth, "f1_macro") == 0.5
+
+
+def test_the_share_of_the_commonest_set_of_labels():
+    truth = np.array([[1, 0], [1, 0], [0, 0], [1, 1]], bool)
+    assert multilabel.commonest(truth) == 0.5
+
+
+def test_averages_are_named_alike_for_one_label_and_several():
+    assert set(multilabel.SCORES) == {*metrics.SCORES, "f1_micro"}
