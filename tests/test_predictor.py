@@ -120,6 +120,47 @@ def test_texts_get_the_probabilities_of_the_pipeline(text_model):
         assert answer.version is None
 
 
+@pytest.mark.parametrize("threshold", [None, 0.3])
+def test_a_model_of_several_labels_gives_all_that_reach_its_threshold(damaged, threshold):
+    config = json.loads((damaged / "config.json").read_text()) | {"problem_type": "multi_label_classification"}
+    config |= {} if threshold is None else {"threshold": threshold}
+    (damaged / "config.json").write_text(json.dumps(config))
+    classify = pipeline("text-classification", model=str(damaged))
+    answers = Predictor(damaged).predict(TEXTS, top_k=2)
+    for answer, expected in zip(answers, classify(TEXTS, truncation=True, top_k=3), strict=True):
+        assert answer.labels == [item["label"] for item in expected if item["score"] >= (threshold or 0.5)]
+        assert answer.scores == pytest.approx({item["label"]: item["score"] for item in expected[:2]}, abs=1e-5)
+        assert (answer.label, answer.score) == next(iter(answer.scores.items()))
+    assert len({len(answer.labels) for answer in answers}) > 1
+
+
+def test_pairs_of_texts_get_the_probabilities_of_the_pipeline(text_model):
+    texts = list(filter(None, TEXTS))
+    pairs = [{"text": text, "text_pair": pair} for text, pair in zip(texts, texts[::-1], strict=True)]
+    classify = pipeline("text-classification", model=str(text_model))
+    expected = [{item["label"]: item["score"] for item in row} for row in classify(pairs, truncation=True, top_k=3)]
+    predictor = Predictor(text_model)
+    for items in (pairs, [tuple(pair.values()) for pair in pairs]):
+        for answer, scores in zip(predictor.predict(items), expected, strict=True):
+            assert answer.scores == pytest.approx(scores, abs=1e-5) and answer.labels == [answer.label]
+    assert predictor.predict([("good", "bad")]) != predictor.predict(["good"])
+    assert predictor.predict([{"text": "good"}])[0].scores == predictor.predict(["good"])[0].scores
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        (["good", ("good", "bad")], "some items are pairs of texts and others are not"),
+        ([("good", "bad"), ("good", None)], "item 2 is not a text but NoneType"),
+        ([("good", "bad", "film")], "item 1 is not a text but tuple"),
+        ([{"words": "good"}], "item 1 is not a text but dict"),
+    ],
+)
+def test_what_is_neither_a_text_nor_a_pair_is_refused(text_model, items, message):
+    with pytest.raises(RequestError, match=message):
+        Predictor(text_model).predict(items)
+
+
 def test_the_size_of_the_batches_changes_no_answer(text_model):
     predictor = Predictor(text_model)
     whole = [answer.scores for answer in predictor.predict(TEXTS)]

@@ -8,12 +8,15 @@ import datasets
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from huggingface_hub import HfApi
 from PIL import Image
+from transformers import ViTImageProcessor
 
 from studio.config import ImageData, TextData
 from studio.data import sources, splits
+from studio.data.images import Pictures, collate
 from studio.data.marks import codes, labels_of, lists, pairs, targets
 from studio.errors import RequestError
 
@@ -148,6 +151,18 @@ def test_pictures_have_several_labels_by_a_table(tmp_path):
     file.write_text("file_name,label\na.png,cat|dog\nb.png,dog\nc.png,|\n")
     source = sources.read(ImageData(dataset_name=str(file), label_delimiter="|"))
     assert source.labels == ["cat", "dog"] and [row["label"] for row in source.splits["train"]] == [[0, 1], [1], []]
+
+
+def test_pictures_with_several_labels_have_a_float_for_each_class(tmp_path):
+    rows = {"image": [], "label": [[0, 2], []], "row_id": ["a", "b"]}
+    for name in rows["row_id"]:
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+        rows["image"].append({"bytes": None, "path": str(tmp_path / f"{name}.png")})
+    label = List(ClassLabel(names=["x", "y", "z"]))
+    features = Features(image=datasets.Image(decode=False), label=label, row_id=Value("string"))
+    pictures = Pictures(Dataset.from_dict(rows, features=features), ViTImageProcessor(size={"height": 8, "width": 8}))
+    labels = collate(pictures.__getitems__([1, 0]))["labels"]
+    assert labels.dtype == torch.float32 and labels.tolist() == [[0, 0, 0], [1, 0, 1]]
 
 
 def test_marks_lists_and_targets_say_the_same():

@@ -10,6 +10,7 @@ from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
 from studio.evaluation import metrics as scoring
+from studio.evaluation import multilabel
 from studio.export import card
 
 LABELS = ["negative", "neutral", "positive"]
@@ -90,6 +91,30 @@ def test_the_example_is_code(tmp_path):
     code = re.search(r"```python\n(.+?)```", written(tmp_path, pictures).text, re.DOTALL).group(1)
     assert 'pipeline("image-classification", model="path/to/this/folder")' in code
     assert "photo.jpg" in code
+
+
+def test_a_model_of_several_labels_tells_its_threshold_and_how_to_use_it(tmp_path):
+    truth = np.random.default_rng(0).random((200, 3)) < [0.5, 0.3, 0.1]
+    given = truth ^ (np.random.default_rng(1).random((200, 3)) < 0.05)
+    test = GOOD["splits"]["test"] | {
+        **multilabel.scores(truth, given),
+        "samples": 200,
+        "majority_accuracy": multilabel.commonest(truth),
+        "intervals": multilabel.intervals(truth, given, seed=0),
+        "per_class": multilabel.per_class(truth, given, LABELS),
+    }
+    found = written(tmp_path, GOOD | {"threshold": 0.35, "splits": {"validation": test, "test": test}})
+    assert "Gives a text any of 3 labels." in found.text
+    assert f"| F1, micro | {test['f1_micro']:.3f} |" in found.text and "the commonest set of labels" in found.text
+    assert "from a probability of 0.35 on" in found.text
+    assert 'classify("a text to label", top_k=3) if answer["score"] >= 0.35]' in found.text
+    assert "F1, micro" in {result.metric_name for result in found.data.eval_results}
+
+
+def test_a_model_of_text_pairs_shows_a_pair(tmp_path):
+    text = written(tmp_path, text_pair_column_name="hypothesis").text
+    assert 'classify({"text": "one", "text_pair": "other"}, top_k=3)' in text
+    assert "Gives a text pair one of 3 labels." in text
 
 
 def test_a_model_no_better_than_the_commonest_class_says_so(tmp_path):

@@ -123,6 +123,7 @@ def first_steps(family: str, batch: int, accumulation: int, count: int, folder: 
     data = rows(family, count)
     processor = data._processor if family in IMAGES else BertTokenizer(vocab={w: i for i, w in enumerate(WORDS)})
     run = Run(folder / f"{family}-{batch}-{accumulation}-{count}", writes=launch.rank() == 0)
+    run.folder.mkdir(exist_ok=True)
     trainer = InOrder(network, training, {"train": data, "validation": data}, processor, run, ["a", "b", "c"])
     trainer.train()
     return [[log["loss"], log["grad_norm"]] for log in trainer.state.log_history if "loss" in log]
