@@ -23,7 +23,7 @@ def cross_entropy(
     """
     logits = outputs["logits"].float()
     total = functional.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="sum")
-    return total / labels.numel()
+    return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
 
 
 def binary_cross_entropy(
@@ -44,4 +44,4 @@ def binary_cross_entropy(
     logits = outputs["logits"].float()
     targets = labels.float() * (1 - label_smoothing) + label_smoothing / 2
     total = functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
-    return total / labels.numel()
+    return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
