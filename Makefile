@@ -22,7 +22,7 @@ $(READY): requirements.txt pyproject.toml
 	$(RUN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $(READY)
 
-demo: $(READY)   ## fine-tune a BERT-type model on 6,000 tweets, score it, ask it something (4 minutes)
+demo: $(READY)   ## fine-tune a BERT-type model on 10,000 tweets, score it, ask it something (4 minutes)
 	@echo "Fine-tuning MiniLM on human-labelled tweets; the run is kept in runs/"
 	@dir=runs/demo-$$(date +%Y%m%d-%H%M%S); \
 	$(RUN)/python recipes/bert_sentiment.py --config recipes/presets/demo.yaml --output_dir $$dir && \

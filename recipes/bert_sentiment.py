@@ -28,7 +28,9 @@ def finetune(data: TextData, model: ModelChoice, training: Training, run: Run) -
     return finish(trainer, tokens, splits, run)
 
 
-RECIPE = Recipe(finetune, title="BERT sentiment", task="text-classification", sample={"dataset_name": "sample:tweets"})
+RECIPE = Recipe(
+    finetune, title="BERT sentiment", task="text-classification", sample_data={"dataset_name": "sample:tweets"}
+)
 
 if __name__ == "__main__":
     RECIPE.launch()

@@ -33,13 +33,13 @@ RECIPE = Recipe(
     finetune,
     title="ResNet image classification",
     task="image-classification",
-    sample={
+    sample_data={
         "dataset_name": "sample:mnist",
         "image_size": 32,
-        "model_name_or_path": "timm:resnet10t",
+        "augmentation": "crop",
         "num_train_epochs": 4.0,
-        "learning_rate": 1e-3,
     },
+    sample_model={"model_name_or_path": "timm:resnet10t"},
     defaults={
         "model_name_or_path": "sample:efficientnet_lite0",
         "num_train_epochs": 10.0,

@@ -29,7 +29,7 @@ def finetune(data: TextData, model: ModelChoice, training: Training, run: Run) -
 
 
 RECIPE = Recipe(
-    finetune, title="Text classification", task="text-classification", sample={"dataset_name": "sample:tweets"}
+    finetune, title="Text classification", task="text-classification", sample_data={"dataset_name": "sample:tweets"}
 )
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ RECIPE = Recipe(
     finetune,
     title="ViT image classification",
     task="image-classification",
-    sample={
-        "dataset_name": "sample:mnist",
+    sample_data={"dataset_name": "sample:mnist", "augmentation": "crop"},
+    sample_model={
         "image_size": 28,
         "model_name_or_path": "timm:vit_tiny_patch16_224",
         "model_kwargs": "{patch_size: 4, embed_dim: 128, depth: 6, num_heads: 4}",

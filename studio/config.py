@@ -175,12 +175,10 @@ class Training(Settings):
         "linear",
         "cosine",
         "cosine_with_restarts",
-        "cosine_with_min_lr",
         "polynomial",
         "constant",
         "constant_with_warmup",
         "inverse_sqrt",
-        "warmup_stable_decay",
     ] = arg("linear", "course of the learning rate", advanced=True)
     max_grad_norm: Annotated[float, Range(0.0)] = arg(1.0, "gradients longer than this are shortened", advanced=True)
     bf16: bool | None = arg(None, "16-bit brain floats (when not given: wherever they are faster)", advanced=True)
@@ -209,6 +207,10 @@ class Training(Settings):
             raise RequestError("--eval_strategy steps needs --eval_steps, the number of steps between validations")
         if self.eval_steps is not None and self.eval_strategy != "steps":
             raise RequestError("--eval_steps needs --eval_strategy steps")
+        if self.max_steps == 0:
+            raise RequestError("--max_steps 0 would train nothing: name a number of steps, or leave it out")
+        if self.early_stopping_threshold and self.early_stopping_patience is None:
+            raise RequestError("--early_stopping_threshold needs --early_stopping_patience, such as 3")
 
 
 @dataclass
@@ -231,5 +233,7 @@ class Output(Settings):
             raise RequestError("--resume_from_checkpoint needs --output_dir, the folder of the run to go on with")
         if self.push_to_hub and not self.hub_model_id:
             raise RequestError("--push_to_hub needs --hub_model_id, such as my-name/my-model")
+        if self.hub_model_id and not self.push_to_hub:
+            raise RequestError(f"--hub_model_id {self.hub_model_id} publishes nothing by itself: add --push_to_hub")
         if self.output_dir and Path(self.output_dir).is_file():
             raise RequestError(f"--output_dir {self.output_dir} is a file: name a folder")

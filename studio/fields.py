@@ -210,14 +210,16 @@ def to_yaml(groups: Iterable[Settings], extra: Mapping[str, Any]) -> str:
     """Settings as YAML, a commented section for each group; paths that exist here are made absolute."""
     sections = []
     for group in groups:
-        values = {}
-        for spec in specs(type(group)):
-            value = getattr(group, spec.name)
-            values[spec.name] = str(Path(value).resolve()) if spec.path and value and Path(value).exists() else value
+        values = {spec.name: _frozen(spec, getattr(group, spec.name)) for spec in specs(type(group))}
         sections.append(f"# {group.title}\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     if extra:
         sections.append("# More arguments of the Trainer\n" + yaml.safe_dump(dict(extra), sort_keys=False))
     return "\n".join(sections)
+
+
+def _frozen(spec: Spec, value: Any) -> Any:
+    """A value as it can be used from another folder."""
+    return str(Path(value).resolve()) if spec.path and value and Path(value).exists() else value
 
 
 def _flag(spec: Spec, default: Any) -> dict[str, Any]:

@@ -1,16 +1,23 @@
 """What must be right about the process before torch is imported: ranks, threads, the Hub in reach, the log."""
 
+import contextlib
 import os
 import re
+import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from studio.errors import RequestError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+T = TypeVar("T")
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -56,13 +63,20 @@ def set_threads() -> None:
         os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
 
 
+def command() -> list[str]:
+    """How jobs of as many processes as this one are started, up to the name of the recipe."""
+    if world_size() == 1:
+        return ["python"]
+    return ["accelerate", "launch", "--multi_gpu", "--num_processes", str(world_size())]
+
+
 def use_one_gpu() -> None:
     """Keeps a process that is alone to one GPU: over several the Trainer would fall back on the slow DataParallel.
 
     `accelerate launch` starts a process for each of them instead.
     """
     if "WORLD_SIZE" not in os.environ:
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+        os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
 
 
 def be_quiet() -> None:
@@ -87,23 +101,36 @@ def settle_hub(names: Iterable[str | None]) -> None:
         urllib.request.urlopen(request, timeout=4).close()
     except urllib.error.HTTPError:
         pass  # it answers, whatever it says
-    except OSError:
+    except OSError as error:
+        if isinstance(getattr(error, "reason", error), ssl.SSLError):
+            return  # it answers; the libraries bring certificates of their own, which this Python may lack
         os.environ["HF_HUB_OFFLINE"] = "1"
         if "huggingface_hub" in sys.modules:  # it has read the variable already
             sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE = True
 
 
-def shared_name(name: str) -> str:
-    """Rank zero's `name`, on every rank."""
+def rank_zero_first() -> contextlib.AbstractContextManager:
+    """The other ranks enter the block when rank zero has left it, and find in its caches what it has prepared."""
+    return contextlib.nullcontext() if world_size() == 1 else _processes().main_process_first()
+
+
+def from_rank_zero(make: Callable[[], T]) -> T:
+    """What `make` returns on rank zero, which alone calls it, on every rank."""
     if world_size() == 1:
-        return name
-    import torch
-    from accelerate import PartialState
+        return make()
     from accelerate.utils import broadcast_object_list
 
-    # the other ranks wait while rank zero reads the data: longer than the ten minutes that NCCL allows by itself
-    PartialState(cpu=not torch.accelerator.is_available(), timeout=timedelta(hours=6))
-    return broadcast_object_list([name])[0]
+    _processes()
+    return broadcast_object_list([make() if rank() == 0 else None])[0]
+
+
+def _processes() -> "PartialState":
+    """The processes of this job, in touch with each other."""
+    import torch
+    from accelerate import PartialState
+
+    # ranks wait while rank zero reads the data: longer than the ten minutes that NCCL allows by itself
+    return PartialState(cpu=not torch.accelerator.is_available(), timeout=timedelta(hours=6))
 
 
 class Tee:

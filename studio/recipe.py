@@ -1,9 +1,11 @@
 """A recipe: a function with typed settings that can be read from flags and YAML, launched and resumed."""
 
 import contextlib
+import difflib
 import errno
 import importlib.util
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -13,10 +15,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import yaml
+
 from studio import launch
 from studio.config import Data, ModelChoice, Output, Training
 from studio.errors import RequestError, RunError
-from studio.fields import Parser, Settings, nearest, read_yaml, specs, to_flags, to_yaml
+from studio.fields import Parser, Settings, nearest, read_yaml, to_flags, to_yaml
 from studio.models.folder import located
 from studio.runs import Run, new_folder
 
@@ -28,7 +32,19 @@ _OWNED = {
     "save_strategy": "a checkpoint is saved at each validation: set --eval_strategy",
     "save_steps": "a checkpoint is saved at each validation: set --eval_steps",
     "train_sampling_strategy": "texts are always grouped by length, pictures shuffled",
+    "save_only_model": "a run could not go on from such a checkpoint",
     "logging_nan_inf_filter": "a loss that is not a number stops the run",
+    "do_train": "a recipe trains, validates and tests",
+    "do_eval": "a recipe trains, validates and tests",
+    "do_predict": "report/predictions.parquet holds every prediction",
+    "label_names": "the recipe knows where its labels are",
+    "prediction_loss_only": "the scores need the predictions",
+    "batch_eval_metrics": "the scores are of all rows together",
+    "include_for_metrics": "the scores need predictions and labels alone",
+    "eval_do_concat_batches": "the scores are of all rows together",
+    "hub_strategy": "the finished model is published, once",
+    "hub_always_push": "the finished model is published, once",
+    "hub_revision": "the finished model goes to the main branch",
 }
 
 
@@ -39,14 +55,16 @@ class Recipe:
     Args:
         run: takes settings groups and a Run, told by its annotations; returns the test metrics.
         task: the Hub's name of the task.
-        sample: settings of a run that names neither data nor model: a sample and a model that fits it.
-        defaults: where a run on a person's own data deviates from the groups' defaults.
+        sample_data: settings of a run that names no data: a sample and how to treat it.
+        sample_model: settings of a run that names neither data nor model: a model that fits the sample.
+        defaults: where all other runs deviate from the groups' defaults.
     """
 
     run: Callable[..., dict[str, float]]
     title: str
     task: str
-    sample: dict[str, Any]
+    sample_data: dict[str, Any]
+    sample_model: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,12 +80,12 @@ class Recipe:
 
     def parser(self, given: Mapping[str, str]) -> Parser:
         """The flags of this recipe, with the defaults that suit the settings that are `given`, by name."""
-        sample = self.sample["dataset_name"]
-        own_data = given.get("dataset_name", sample) != sample or "train_file" in given
-        if not own_data and "model_name_or_path" not in given:
-            defaults = self.defaults | self.sample
-        else:
-            defaults = self.defaults | ({} if own_data else {"dataset_name": sample})
+        sample = self.sample_data["dataset_name"]
+        defaults = dict(self.defaults)
+        if given.get("dataset_name", sample) == sample and "train_file" not in given:
+            defaults |= self.sample_data
+            if "model_name_or_path" not in given:
+                defaults |= self.sample_model
         about = (
             f"{self.run.__globals__['__doc__']}\n"
             "Settings can also stand in a YAML file: --config FILE (flags win). Every field of transformers'\n"
@@ -129,18 +147,19 @@ class Recipe:
         launch.settle_hub([data.dataset_name, model.model_name_or_path])
         located(model.model_name_or_path)
         if not output.resume_from_checkpoint:
-            folder = launch.shared_name(output.output_dir or str(new_folder(self.path.stem)))
+            folder = launch.from_rank_zero(lambda: output.output_dir or str(new_folder(self.path.stem)))
             run = Run(folder, writes=launch.rank() == 0)
-            frozen = to_yaml([group for group in settings.values() if group is not output], training.more)
+            again = shlex.join([*launch.command(), f"recipes/{self.path.name}", "--config", str(run.config)])
             header = (
-                f"# {self.title}: runs again by\n#   python recipes/{self.path.name} --config {run.config}\n"
+                f"# {self.title}: runs again by\n#   {again}\n"
                 "# It says what was run; where it is kept and published (--output_dir, --push_to_hub) is said anew.\n\n"
             )
             run.create(
                 recipe=self.path.stem,
                 task=self.task,
-                command=["python", *sys.argv],
-                settings=header + frozen,
+                command=[*launch.command(), *sys.argv],
+                processes=launch.world_size(),
+                settings=header + _frozen(settings),
                 seed=training.seed,
             )
         return run, settings, not output.resume_from_checkpoint
@@ -158,16 +177,16 @@ class Recipe:
         if run.state() == "finished":
             raise RequestError(f"{folder} is finished: nothing is left to resume. Start a new run from its config.yaml")
         run.lock()
+        run.resumed = True
+        run.forget_failed_ranks()
         asked = self.parse(["--config", str(run.config), *argv])
-        before = self.parse(["--config", str(run.config)])
-        for name, group in before.items():
-            for spec in specs(type(group)):
-                old, new = getattr(group, spec.name), getattr(asked[name], spec.name)
-                if old != new and not isinstance(group, Output):
-                    raise RequestError(
-                        f"--{spec.name} {new} differs from the run's own {old}, and a resumed run keeps its settings: "
-                        f"leave the flag out, or start a new run by --config {run.config} --{spec.name} {new}"
-                    )
+        before, now = (yaml.safe_load(_frozen(s)) for s in (self.parse(["--config", str(run.config)]), asked))
+        for name, new in now.items():
+            if new != before.get(name):
+                raise RequestError(
+                    f"--{name} {new} differs from the run's own {before.get(name)}, and a resumed run keeps its "
+                    f"settings: leave the flag out, or start a new run by --config {run.config} --{name} {new}"
+                )
         return run, asked
 
     def _carry_out(self, run: Run, settings: dict[str, Settings], created: bool) -> None:
@@ -182,19 +201,27 @@ class Recipe:
             if created:
                 run.discard()  # nothing was trained: what remains would only be in the way
             raise
-        except KeyboardInterrupt:
-            again = f"python recipes/{self.path.name} --output_dir {run.folder} --resume_from_checkpoint"
+        except KeyboardInterrupt as stop:
+            why = run.why_a_rank_failed()  # the launcher stops all ranks when one has failed
+            if why:
+                raise self._failed(run, why) from stop
+            again = [*launch.command(), f"recipes/{self.path.name}", "--output_dir", str(run.folder)]
             run.set_state("stopped", "interrupted")
             if run.writes:
-                print(f"stopped. Go on from the last checkpoint: {again}", file=sys.stderr)
+                told = f"{shlex.join(again)} --resume_from_checkpoint"
+                print(f"stopped. Go on from the last checkpoint: {told}", file=sys.stderr)
             raise
         except Exception as error:
+            if not run.writes:
+                run.tell_rank_zero(launch.rank(), _reason(error), traceback.format_exc())
             traceback.print_exc(file=run_log())
-            reason = _reason(error)
-            with contextlib.suppress(OSError):  # a full disk may have no room for the state either
-                run.set_state("failed", reason)
-            where = f"{reason}. The run is in {run.folder} (train.log has the details, --debug shows them here)"
-            raise RunError(where) from error
+            raise self._failed(run, run.why_a_rank_failed() or _reason(error)) from error
+
+    def _failed(self, run: Run, reason: str) -> RunError:
+        """Records the failure; returns what the person is told."""
+        with contextlib.suppress(OSError):  # a full disk may have no room for the state either
+            run.set_state("failed", reason)
+        return RunError(f"{reason}. The run is in {run.folder} (train.log has the details, --debug shows them here)")
 
 
 def find(folder: Path) -> list[Recipe]:
@@ -272,14 +299,39 @@ def _trainer_arguments(flags: list[str], own_names: list[str]) -> dict[str, Any]
     for action in parser._actions:
         action.default = None
         action.required = False
+        if action.dest == "report_to":
+            action.nargs = "+"
     values, unknown = parser.parse_known_args(flags)
     if unknown:
         raise RequestError(f"{unknown[0]!r} follows no setting: write --NAME VALUE (--help lists every setting)")
     found = {name: value for name, value in vars(values).items() if value is not None}
-    for tracker in {"wandb", "trackio", "mlflow"} & set(str(found.get("report_to", "")).split(",")):
-        if importlib.util.find_spec(tracker) is None:
-            raise RequestError(f"--report_to {tracker} needs that package: pip install {tracker}")
+    if "report_to" in found:
+        found["report_to"] = _trackers(found["report_to"])
     return found
+
+
+def _trackers(given: list[str]) -> list[str]:
+    """The trackers named by --report_to, apart by commas or spaces.
+
+    Raises:
+        RequestError: transformers knows no such tracker, or its package is not installed.
+    """
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    names = [name for word in given for name in word.split(",") if name]
+    for name in names:
+        if name not in {*INTEGRATION_TO_CALLBACK, "all", "none"}:
+            close = difflib.get_close_matches(name, INTEGRATION_TO_CALLBACK, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(INTEGRATION_TO_CALLBACK))}"
+            raise RequestError(f"--report_to {name}: transformers has no such tracker ({hint})")
+        if name in {"wandb", "trackio", "mlflow"} and importlib.util.find_spec(name) is None:
+            raise RequestError(f"--report_to {name} needs that package: pip install {name}")
+    return names
+
+
+def _frozen(settings: dict[str, Settings]) -> str:
+    """The settings as config.yaml keeps them: all but where the run is kept and published."""
+    return to_yaml([group for name, group in settings.items() if name != "output"], _find(settings, Training).more)
 
 
 def _refuse(message: str) -> None:

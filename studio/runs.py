@@ -42,8 +42,11 @@ class Run:
         self.events = self.folder / "events.jsonl"
         self.config = self.folder / "config.yaml"
         self.step = 0  # the optimizer step that new events belong to
+        self.resumed = False  # whether this process goes on with what another has begun
 
-    def create(self, *, recipe: str, task: str, command: list[str], settings: str, seed: int) -> None:
+    def create(
+        self, *, recipe: str, task: str, command: list[str], settings: str, seed: int, processes: int = 1
+    ) -> None:
         """Makes the folder with its record and frozen settings (YAML text).
 
         Raises:
@@ -77,6 +80,7 @@ class Run:
             "command": command,
             "versions": _versions(),
             "hardware": _hardware(),
+            "processes": processes,
             "seed": seed,
             "git_commit": _git_commit(),
             "parent": None,
@@ -146,6 +150,21 @@ class Run:
         write_whole(self.folder / "status.json", json.dumps(status, indent=2))
         self.log("status", {"state": state, "reason": reason})
 
+    def tell_rank_zero(self, rank: int, reason: str, details: str) -> None:
+        """Leaves word that another rank has failed: the one file that ranks other than zero write."""
+        with contextlib.suppress(OSError):
+            write_whole(self.folder / f"train.rank{rank}.log", f"{reason}\n\n{details}")
+
+    def why_a_rank_failed(self) -> str | None:
+        """The word that the first of the other ranks has left, if one has."""
+        words = sorted(self.folder.glob("train.rank*.log"))
+        return f"{words[0].name.split('.')[1]}: {words[0].read_text().splitlines()[0]}" if words else None
+
+    def forget_failed_ranks(self) -> None:
+        """Takes away the words that failed ranks have left."""
+        for word in self.folder.glob("train.rank*.log") if self.writes else ():
+            word.unlink()
+
     def state(self) -> str:
         """The state last written; `unknown` when there is none."""
         try:
@@ -158,13 +177,17 @@ class Run:
         if self.writes:
             events.append(self.events, kind, self.step, data)
 
+    def checkpoint_folders(self) -> list[Path]:
+        """What lies in checkpoints/, the newest first, sealed or not."""
+        found = [c for c in self.checkpoints.glob("checkpoint-*") if c.name.split("-")[-1].isdigit()]
+        return sorted(found, key=lambda c: int(c.name.split("-")[-1]), reverse=True)
+
     def last_good_checkpoint(self) -> str | None:
         """The newest checkpoint whose files are all as they were written; None before the first one.
 
         Those that are refused are named by an alert event.
         """
-        found = [c for c in self.checkpoints.glob("checkpoint-*") if c.name.split("-")[-1].isdigit()]
-        for checkpoint in sorted(found, key=lambda c: int(c.name.split("-")[-1]), reverse=True):
+        for checkpoint in self.checkpoint_folders():
             fault = manifest_fault(checkpoint)
             if fault is None:
                 return str(checkpoint)
@@ -182,7 +205,6 @@ class Run:
             shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed while it wrote
         yield unfinished
         if self.writes:
-            (unfinished / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
             for file in unfinished.iterdir():
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
@@ -248,21 +270,28 @@ def _versions() -> dict[str, str]:
 
 
 def _hardware() -> dict[str, Any]:
-    return {"platform": platform.platform(), "machine": platform.machine(), "cpu_cores": os.cpu_count()}
+    import psutil
+
+    return {
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpu_cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpus": _told_by("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader").splitlines(),
+    }
 
 
 def _git_commit() -> str | None:
     """The commit of the project that ran, when it runs from a clone."""
+    return _told_by("git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD") or None
+
+
+def _told_by(*command: str) -> str:
+    """What a program prints; nothing where there is no such program."""
     try:
-        found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-        )
+        return subprocess.run(command, capture_output=True, text=True, timeout=5).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() or None
+        return ""
 
 
 def _boot_id() -> str | None:

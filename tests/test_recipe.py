@@ -20,7 +20,7 @@ def finetune(data: TextData, model: ModelChoice, training: Training, run: Run) -
     return {}
 
 
-TOY = Recipe(finetune, title="Toy", task="text-classification", sample={"dataset_name": "sample:tweets"})
+TOY = Recipe(finetune, title="Toy", task="text-classification", sample_data={"dataset_name": "sample:tweets"})
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -52,6 +52,13 @@ def test_own_pictures_get_a_pretrained_model_and_its_own_size():
     assert vit["data"].dataset_name == "sample:mnist" and vit["model"].model_kwargs is None
 
 
+@pytest.mark.parametrize("model", [[], ["--model_name_or_path", "sample:efficientnet_lite0"]])
+def test_the_sample_digits_are_never_mirrored(model):
+    for name in ("resnet_image_classification", "vit_image_classification"):
+        assert RECIPES[name].parse(model)["data"].augmentation == "crop"
+        assert RECIPES[name].parse([*model, "--dataset_name", "photos"])["data"].augmentation == "crop_and_flip"
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -69,6 +76,13 @@ def test_own_pictures_get_a_pretrained_model_and_its_own_size():
         (["--optim", "magic"], "--optim.*magic"),
         (["--load_best_model_at_end", "no"], "--load_best_model_at_end cannot be set"),
         (["--config"], "--config needs the name"),
+        (["--report_to", "tensorbord"], "no such tracker .did you mean tensorboard"),
+        (["--report_to", "tensorboard,mlflow"], "--report_to mlflow needs that package: pip install mlflow"),
+        (["--save_only_model"], "--save_only_model cannot be set: a run could not go on"),
+        (["--hub_strategy", "end"], "--hub_strategy cannot be set"),
+        (["--hub_model_id", "me/mine"], "publishes nothing by itself: add --push_to_hub"),
+        (["--max_steps", "0"], "--max_steps 0 would train nothing"),
+        (["--early_stopping_threshold", "0.1"], "needs --early_stopping_patience"),
     ],
 )
 def test_a_bad_request_names_flag_and_remedy(flags, message):
@@ -80,7 +94,8 @@ def test_arguments_of_the_trainer_are_passed_on_as_given():
     training = TOY.parse(["--report_to", "tensorboard", "--label_smoothing_factor", "0.1", "--tf32", "false"])[
         "training"
     ]
-    assert training.more == {"report_to": "tensorboard", "label_smoothing_factor": 0.1, "tf32": False}
+    assert training.more == {"report_to": ["tensorboard"], "label_smoothing_factor": 0.1, "tf32": False}
+    assert TOY.parse(["--report_to", "tensorboard,none"])["training"].more == {"report_to": ["tensorboard", "none"]}
 
 
 @pytest.mark.parametrize("preset", sorted((ROOT / "recipes/presets").glob("*.yaml")), ids=lambda f: f.stem)
@@ -119,6 +134,40 @@ def test_an_unreachable_hub_is_noticed_at_once_and_only_when_needed(monkeypatch)
     assert "HF_HUB_OFFLINE" not in launch.os.environ
     launch.settle_hub(["stanfordnlp/sst2"])
     assert launch.os.environ.pop("HF_HUB_OFFLINE") == "1"
+
+
+def test_a_resumed_run_takes_the_flags_it_was_started_with_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("text,label\n")
+    flags = ["--dataset_name", "rows.csv", "--label_smoothing_factor", "0.1", "--output_dir", "run"]
+    run, _, _ = TOY._start(flags)
+    run._lock.close()
+    again, settings, created = TOY._start([*flags, "--resume_from_checkpoint"])
+    assert again.resumed and not created and settings["training"].more == {"label_smoothing_factor": 0.1}
+    again._lock.close()
+    with pytest.raises(RequestError, match="--label_smoothing_factor 0.2 differs from the run's own 0.1"):
+        TOY._start(["--label_smoothing_factor", "0.2", "--output_dir", "run", "--resume_from_checkpoint"])
+
+
+def test_a_process_alone_sees_one_gpu_of_those_that_are_allowed(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    for allowed, expected in ((None, "0"), ("2,3", "2"), ("", "")):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if allowed is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
+        launch.use_one_gpu()
+        assert launch.os.environ["CUDA_VISIBLE_DEVICES"] == expected
+
+
+def test_a_python_without_certificates_does_not_count_as_no_network(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+    def refuse(*args, **kwargs):
+        raise launch.urllib.error.URLError(launch.ssl.SSLCertVerificationError("unable to get local issuer"))
+
+    monkeypatch.setattr(launch.urllib.request, "urlopen", refuse)
+    launch.settle_hub(["stanfordnlp/sst2"])
+    assert "HF_HUB_OFFLINE" not in launch.os.environ
 
 
 def test_picture_recipes_take_pictures():

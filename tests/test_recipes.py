@@ -259,6 +259,29 @@ def test_two_processes_train_one_model(tmp_path, program, text_flags):
     assert test["samples"] == len((run.splits / "test.txt").read_text().split())
 
 
+def test_the_failure_of_another_rank_is_told_as_the_reason(tmp_path, program):
+    recipe = tmp_path / "fragile.py"
+    recipe.write_text(
+        "from studio import launch\nfrom studio.config import ModelChoice, TextData, Training\n"
+        "from studio.recipe import Recipe\nfrom studio.runs import Run\n\n"
+        "def finetune(data: TextData, model: ModelChoice, training: Training, run: Run) -> dict[str, float]:\n"
+        "    if launch.rank() == 1:\n        raise MemoryError\n    with launch.rank_zero_first():\n        pass\n\n"
+        "RECIPE = Recipe(finetune, 'Fragile', 'text-classification', {'dataset_name': 'sample:tweets'})\n"
+        "RECIPE.launch()\n"
+    )
+    run = Run(tmp_path / "run")
+    done = program(
+        "--multi_gpu", "--num_processes", "2", "--main_process_port", free_port(), recipe, "--output_dir", run.folder,
+        launcher=ACCELERATE, env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert run.state() == "failed", run.events.read_text()
+    reason = json.loads((run.folder / "status.json").read_text())["reason"]
+    assert reason.startswith("rank1: out of memory"), reason
+    assert "MemoryError" in (run.folder / "train.rank1.log").read_text()
+    assert run.record()["processes"] == 2 and run.record()["command"][:3] == ["accelerate", "launch", "--multi_gpu"]
+
+
 def test_a_launch_that_would_silently_run_one_process_is_refused(tmp_path, program, text_flags):
     done = program(
         "--cpu", "--num_processes", "2", "recipes/text_classification.py", *text_flags,

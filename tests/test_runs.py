@@ -161,15 +161,6 @@ def test_a_model_that_could_not_be_written_is_no_model(tmp_path):
     assert not run.model.exists()
 
 
-def test_a_model_folder_holds_no_pickle(tmp_path):
-    run = create(tmp_path / "run")
-    with run.writing_model() as folder:
-        folder.mkdir()
-        for name in ("model.safetensors", "training_args.bin"):
-            (folder / name).touch()
-    assert [f.name for f in run.model.iterdir()] == ["model.safetensors"]
-
-
 def test_what_is_no_run_is_said_to_be_none(tmp_path):
     with pytest.raises(RequestError, match="is not a run folder"):
         Run(tmp_path).record()

@@ -1,7 +1,5 @@
 """From a person's data to rows divided for training, without torch: mistakes in the data show within seconds."""
 
-import contextlib
-
 from studio import launch
 from studio.config import Data, ImageData
 from studio.data import sources, splits
@@ -18,7 +16,7 @@ def load(data: Data, seed: int, run: Run) -> splits.Splits:
         RequestError: the data cannot be read or divided, or too many pictures are unreadable.
     """
     resumed = run.splits.is_dir()
-    with _rank_zero_first():
+    with launch.rank_zero_first():
         source = sources.read(data)
         source = readable(source) if isinstance(data, ImageData) else source
         divided = splits.divide(source, data, seed, before=run.folder if resumed else None)
@@ -32,13 +30,3 @@ def load(data: Data, seed: int, run: Run) -> splits.Splits:
             print(f"  {note}")
         run.log("status", {"state": "running", "rows": sizes, "labels": divided.labels, "notes": divided.notes})
     return divided
-
-
-def _rank_zero_first() -> contextlib.AbstractContextManager:
-    """Lets rank zero fill the cache of prepared data, which the other ranks then read."""
-    if launch.world_size() == 1:
-        return contextlib.nullcontext()
-    import torch
-    from accelerate import PartialState
-
-    return PartialState(cpu=not torch.accelerator.is_available()).main_process_first()

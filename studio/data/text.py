@@ -7,6 +7,7 @@ import numpy as np
 from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
+from studio import launch
 from studio.data import splits
 from studio.data.marks import targets
 
@@ -23,9 +24,11 @@ def tokenise(divided: splits.Splits, tokenizer: PreTrainedTokenizerBase, max_seq
     longest = min(max_seq_length, tokenizer.model_max_length)
     tokenizer.model_max_length = longest  # saved with the model, which then cuts texts as it did in training
 
+    feature = divided.train.features["label"]  # alone, since the functions given to `map` are hashed with their world
+
     def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
         encoded = dict(tokenizer(rows["text"], rows.get("text_pair"), truncation=True, max_length=longest))
-        labels = targets(rows["label"], divided.train.features["label"])
+        labels = targets(rows["label"], feature)
         return encoded | {"labels": labels, "length": [len(ids) for ids in encoded["input_ids"]]}
 
     def tokens(rows: Dataset) -> Dataset:
@@ -34,8 +37,13 @@ def tokenise(divided: splits.Splits, tokenizer: PreTrainedTokenizerBase, max_seq
         kept = [name for name in rows.column_names if name != "row_id"]
         return rows.map(encode, batched=True, remove_columns=kept, desc="tokenising")
 
+    train = tokens(divided.train)
+    cut = int((np.asarray(train["length"]) >= longest).sum())
+    if cut and launch.rank() == 0:
+        print(f"  {cut:,} of {len(train):,} training texts fill {longest} tokens; what is beyond is not read", end="")
+        print(" (--max_seq_length)" if longest == max_seq_length else " (the model takes no more)")
     return {
-        "train": tokens(divided.train),
+        "train": train,
         "validation": by_length(tokens(divided.validation)),
         "test": by_length(tokens(divided.test)),
     }

@@ -23,6 +23,7 @@ from transformers import Trainer
 from studio.errors import RunError
 from studio.evaluation import metrics, multilabel
 from studio.runs import write_whole
+from studio.training.callbacks import precision
 
 if TYPE_CHECKING:
     from studio.data.images import Pictures
@@ -61,6 +62,9 @@ def evaluate(trainer: Trainer, rows: dict[str, datasets.Dataset] | dict[str, "Pi
     Raises:
         RunError: the model answers with numbers that are not finite, or in another order than it was asked.
     """
+    # In full precision, as the saved model answers: bf16 rounds probabilities, and now and then turns an answer round.
+    trainer.accelerator.native_amp = False
+    trainer.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     names = trainer.model.config.id2label
     labels = [names[i] for i in range(len(names))]
     splits, tables, threshold = {}, [], None
@@ -190,6 +194,8 @@ def _training(trainer: Trainer) -> dict[str, float | int | None]:
         "runtime_s": summary.get("train_runtime"),
         "samples_per_second": summary.get("train_samples_per_second", 0.0) * share,
         "steps": steps,
+        "learning_rate": trainer.args.learning_rate,
+        "precision": precision(trainer.args),
         "peak_memory_bytes": _peak_memory_bytes(trainer.args.device),
     }
 

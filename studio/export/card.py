@@ -18,6 +18,9 @@ from studio.runs import write_whole
 
 _FEW_ROWS = 30  # below this many test rows a class's figures move by 0.1 and more by chance
 
+# What a run settles for itself where the settings leave it open; metrics.json says how.
+_SETTLED = ("learning_rate", "precision")
+
 # Where the output of a run lies says nothing of the model, and is nobody's business.
 _UNTOLD = {field.name for field in dataclasses.fields(Output)}
 
@@ -102,7 +105,7 @@ classify = pipeline("{metrics["task"]}", model="{hub.HERE}")
 
 ## Training
 
-{_table(("setting", "value"), _setting_rows(settings))}
+{_table(("setting", "value"), _setting_rows(settings | {name: train[name] for name in _SETTLED}))}
 
 {train["steps"]:,} steps. The checkpoint with the best validation {_inline(metrics["metric_for_best_model"])} was kept.
 """
@@ -122,9 +125,10 @@ def _example(metrics: dict[str, Any], kind: str) -> str:
         "text": '"a text to label"',
         "text pair": '{"text": "one", "text_pair": "other"}',
     }
+    cut = "" if kind == "picture" else ", truncation=True"  # as in training
     if "threshold" not in metrics:
-        return f"classify({items[kind]}, top_k=3)"
-    answers = f"classify({items[kind]}, top_k={len(metrics['labels'])})"
+        return f"classify({items[kind]}, top_k=3{cut})"
+    answers = f"classify({items[kind]}, top_k={len(metrics['labels'])}{cut})"
     return f'[answer for answer in {answers} if answer["score"] >= {metrics["threshold"]:g}]'
 
 
@@ -184,9 +188,7 @@ def _class_rows(per_class: dict[str, dict[str, float]]) -> list[tuple[str, ...]]
 
 
 def _setting_rows(settings: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [
-        (name, value) for name, value in settings.items() if name not in _UNTOLD and value is not None and value != []
-    ]
+    return [(name, value) for name, value in settings.items() if name not in _UNTOLD and value not in (None, [])]
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

@@ -2,7 +2,6 @@
 
 import sys
 
-import yaml
 from rich.console import Console
 
 from studio.data.splits import Splits
@@ -24,13 +23,15 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
     if run.writes:
         print("scoring the rows held out", flush=True)
     found = report.evaluate(trainer, tokens)
+    settings = run.settings()
+    # saved in config.json, for our Predictor
+    trainer.model.config.text_pairs = bool(settings.get("text_pair_column_name"))
     if "threshold" in found.metrics:
-        trainer.model.config.threshold = found.metrics["threshold"]  # saved in config.json, for our Predictor
+        trainer.model.config.threshold = found.metrics["threshold"]
     with run.writing_model() as folder:
         trainer.save_model(str(folder))
         if run.writes:
             found.save(run.report)
-            settings = yaml.safe_load(run.config.read_text())
             card.write(folder, metrics=found.metrics, settings=settings, origin=splits.origin)
     if run.writes:
         report.show(found.metrics, Console(file=sys.stdout))

@@ -25,10 +25,10 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from studio import samples
+from studio import launch, samples
 from studio.config import ImageData, ModelChoice
 from studio.errors import RequestError
-from studio.models.folder import located, refuse_own_code
+from studio.models.folder import CHOICES, located, refuse_own_code
 
 
 def text_classifier(model: ModelChoice, labels: list[str], seed: int) -> tuple[PreTrainedModel, Any]:
@@ -58,6 +58,8 @@ def image_classifier(model: ModelChoice, labels: list[str], data: ImageData, see
         return _efficientnet_lite0(labels, data.image_size)
     if name.startswith("timm:"):
         kwargs = _model_kwargs(model.model_kwargs)
+        if launch.rank() == 0:
+            print(f"  {name} starts from random weights; names like timm/resnet18.a1_in1k on the Hub are pretrained")
         return _timm(name.removeprefix("timm:"), labels, kwargs, data.image_size, crop_pct=1.0)
     if name == "sample:minilm":
         raise RequestError("--model_name_or_path sample:minilm is a text encoder: an image recipe needs an image model")
@@ -144,9 +146,7 @@ def _why_not_loaded(name: str, error: Exception) -> str:
     text = " ".join(str(error).split())
     if Path(name).is_dir():
         return f"the model folder {name} cannot be loaded: {text[:300]}"
-    choices = (
-        "A local model folder, a run folder and the samples (sample:minilm, sample:efficientnet_lite0) need no Hub"
-    )
+    choices = f"A local model folder, a run folder and the samples {CHOICES} need no Hub"
     if "gated" in text or "401" in text or "403" in text:
         return (
             f"{name} is private or needs its terms accepted on the Hub: log in by `hf auth login` or set HF_TOKEN. "

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from studio import samples
 from studio.errors import RequestError
 
-SAMPLES = ("sample:minilm", "sample:efficientnet_lite0")
 CHOICES = "sample:minilm (text) and sample:efficientnet_lite0 (images)"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
@@ -20,7 +20,7 @@ def located(name: str) -> str:
             and the model is not in its cache.
     """
     if name.startswith("sample:"):
-        if name not in SAMPLES:
+        if name not in samples.HUB_IDS:
             raise RequestError(f"--model_name_or_path {name}: there is no such sample; there are {CHOICES}")
         return name
     folder = Path(name).expanduser()

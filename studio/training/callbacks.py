@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -34,8 +35,9 @@ class Events(TrainerCallback):
         self.run.step = state.global_step
         self.last = (state.global_step, time.perf_counter())
         started = {"max_steps": state.max_steps, "num_train_epochs": state.num_train_epochs}
-        if state.global_step:
+        if self.run.resumed:
             started["resumed_from"] = state.global_step
+        started |= {"learning_rate": args.learning_rate, "precision": precision(args)}
         self.run.log("status", {"state": "running", **started})
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
@@ -72,10 +74,14 @@ class NewEpoch(TrainerCallback):
 
 
 class SealCheckpoints(TrainerCallback):
-    """Writes a manifest into each finished checkpoint, so that a torn one is never resumed from."""
+    """Writes a manifest into each finished checkpoint, so that a torn one is never resumed from.
 
-    def __init__(self, run: Run):
+    Only then are older ones deleted: the newest `keep` stay, and the best one.
+    """
+
+    def __init__(self, run: Run, keep: int):
         self.run = run
+        self.keep = keep
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
@@ -83,6 +89,10 @@ class SealCheckpoints(TrainerCallback):
         if self.run.writes and folder.is_dir():
             write_manifest(folder)
             self.run.log("artifact", {"path": str(folder.relative_to(self.run.folder))})
+            best = Path(state.best_model_checkpoint or "").name
+            for old in self.run.checkpoint_folders()[self.keep :]:
+                if old.name != best:
+                    shutil.rmtree(old)
 
 
 class EarlyStopping(TrainerCallback):
@@ -174,6 +184,11 @@ class ProgressBar(TrainerCallback):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, Tee) and isinstance(stream.screen, FileProxy):
                 stream.screen = stream.screen.rich_proxied_file
+
+
+def precision(args: TrainingArguments) -> str:
+    """The floats that the network computes with; its weights are always fp32."""
+    return "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
 
 
 def memory() -> dict[str, Any]:

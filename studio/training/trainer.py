@@ -20,7 +20,7 @@ from studio import events, launch
 from studio.config import Training
 from studio.data import text
 from studio.data.images import Pictures, collate
-from studio.errors import RequestError
+from studio.errors import RequestError, RunError
 from studio.evaluation import metrics, multilabel
 from studio.runs import Run
 from studio.training.callbacks import EarlyStopping, Events, NewEpoch, ProgressBar, SealCheckpoints
@@ -75,7 +75,7 @@ class StudioTrainer(Trainer):
             processing_class=processor,
             compute_metrics=score.compute_metrics(labels),
             compute_loss_func=functools.partial(loss, label_smoothing=arguments.label_smoothing_factor),
-            callbacks=[Events(run, rows_per_step), SealCheckpoints(run)],
+            callbacks=[Events(run, rows_per_step), SealCheckpoints(run, training.save_total_limit)],
         )
         if training.early_stopping_patience:
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
@@ -95,6 +95,29 @@ class StudioTrainer(Trainer):
         finally:
             self.bar.close()
 
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
+        """Writes weights, configuration and processor.
+
+        The finished model names its weights as on the Hub, a checkpoint as they are called in memory: the Trainer
+        fills them in from there by name, and passes over names it does not know (transformers 5.23, of which ViT and
+        others call their weights anew). There is no training_args.bin: it is a pickle, and config.yaml says the same.
+        """
+        if self.args.should_save:
+            checkpoint = Path(output_dir).parent == self.run.checkpoints
+            self.model.save_pretrained(output_dir, state_dict=state_dict, save_original_format=not checkpoint)
+            self.processing_class.save_pretrained(output_dir)
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Refuses a checkpoint that fills the network in part only.
+
+        Raises:
+            RunError: weights are missing from it, or have other names.
+        """
+        missing = set(load_result.missing_keys) - set(self.model._keys_to_ignore_on_save or ())
+        odd = sorted(missing.union(load_result.unexpected_keys))
+        if odd:
+            raise RunError(f"a checkpoint does not fit the network: {len(odd)} weights differ, among them {odd[0]}")
+
     def _was_trained(self, checkpoint: Path) -> bool:
         """Whether training had come to its end at `checkpoint`; the best weights are then put in place."""
         state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
@@ -104,7 +127,7 @@ class StudioTrainer(Trainer):
         self.state = state
         self.state.log_history.append(ends[-1].data)
         best = checkpoint.with_name(Path(state.best_model_checkpoint).name)
-        self.model.load_state_dict(load_file(best / "model.safetensors"))
+        self._issue_warnings_after_load(self.model.load_state_dict(load_file(best / "model.safetensors"), strict=False))
         return True
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
@@ -146,7 +169,6 @@ def training_arguments(training: Training, network: nn.Module, rows: Dataset, ru
         "eval_steps": training.eval_steps,
         "save_strategy": training.eval_strategy,
         "save_steps": training.eval_steps or 500,
-        "save_total_limit": training.save_total_limit,
         "load_best_model_at_end": True,
         "metric_for_best_model": training.metric_for_best_model,
         "greater_is_better": training.metric_for_best_model != "loss",

@@ -24,7 +24,12 @@ from tests.bench.harness import rates, show
 
 ROWS, BATCH, REPEATS = 960, 32, 5
 TRAINING = Training(
-    num_train_epochs=1, per_device_train_batch_size=BATCH, eval_strategy="steps", eval_steps=10**6, logging_steps=10
+    num_train_epochs=1,
+    learning_rate=2e-4,
+    per_device_train_batch_size=BATCH,
+    eval_strategy="steps",
+    eval_steps=10**6,
+    logging_steps=10,
 )
 
 

@@ -102,6 +102,7 @@ def test_metrics_json_is_as_other_programs_expect_it(trained, tmp_path):
             assert 0 <= low <= figures[name] <= high <= 1
     assert found["train"]["samples"] == SIZES["train"]
     assert found["train"]["steps"] == 2
+    assert found["train"]["learning_rate"] > 0 and found["train"]["precision"] == "fp32"
     assert found["train"]["runtime_s"] > 0
     assert found["train"]["samples_per_second"] > 0
     assert found["train"]["peak_memory_bytes"] > 50e6  # bytes, not kilobytes

@@ -39,6 +39,7 @@ def figures(matrix: list[list[int]], labels: list[str] = LABELS, task: str = "te
         "per_class": scoring.per_class(counts, labels),
     }
     train = {"samples": 6000, "runtime_s": 60.0, "samples_per_second": 100.0, "steps": 188, "peak_memory_bytes": 1}
+    train |= {"learning_rate": 2e-5, "precision": "bf16"}
     splits = {"validation": test, "test": test}
     return {"task": task, "labels": labels, "metric_for_best_model": "f1_macro", "splits": splits, "train": train}
 
@@ -83,6 +84,11 @@ def test_people_read_each_figure_with_its_interval_the_classes_and_the_settings(
     assert "column" not in text  # what was not set is not listed
 
 
+def test_what_the_run_settled_for_itself_is_told(tmp_path):
+    text = written(tmp_path, learning_rate=None, bf16=None).text
+    assert "| learning\\_rate | 2e-05 |" in text and "| precision | bf16 |" in text
+
+
 def test_the_example_is_code(tmp_path):
     code = re.search(r"```python\n(.+?)```", written(tmp_path).text, re.DOTALL).group(1)
     compile(code, "card", "exec")
@@ -107,13 +113,13 @@ def test_a_model_of_several_labels_tells_its_threshold_and_how_to_use_it(tmp_pat
     assert "Gives a text any of 3 labels." in found.text
     assert f"| F1, micro | {test['f1_micro']:.3f} |" in found.text and "the commonest set of labels" in found.text
     assert "from a probability of 0.35 on" in found.text
-    assert 'classify("a text to label", top_k=3) if answer["score"] >= 0.35]' in found.text
+    assert 'classify("a text to label", top_k=3, truncation=True) if answer["score"] >= 0.35]' in found.text
     assert "F1, micro" in {result.metric_name for result in found.data.eval_results}
 
 
 def test_a_model_of_text_pairs_shows_a_pair(tmp_path):
     text = written(tmp_path, text_pair_column_name="hypothesis").text
-    assert 'classify({"text": "one", "text_pair": "other"}, top_k=3)' in text
+    assert 'classify({"text": "one", "text_pair": "other"}, top_k=3, truncation=True)' in text
     assert "Gives a text pair one of 3 labels." in text
 
 
