@@ -38,8 +38,8 @@ lint: $(READY)   ## check format and style
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 
-bench: $(READY)  ## measure speed, as ratios within one run (10 minutes)
-	$(RUN)/python -m tests.bench.training
+bench: $(READY)  ## measure training speed, as ratios within one run, and write docs/benchmarks.md (10 minutes)
+	$(RUN)/python -m tests.bench.training docs/benchmarks.md
 
 bench-memory: $(READY)  ## measure memory for each added row and write docs/memory.md (3 minutes)
 	$(RUN)/python -m tests.bench.memory docs/memory.md

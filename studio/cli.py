@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from studio import launch
+from studio import cli_jobs, launch
 from studio.errors import RequestError, RunError
 
 if TYPE_CHECKING:
     from studio.predictor import Prediction
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(cli_jobs.app)
 
 
 @app.callback()

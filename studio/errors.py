@@ -6,4 +6,11 @@ class RequestError(ValueError):
 
 
 class RunError(RuntimeError):
-    """The request was sound and the run failed on the way: no space, not a number, out of memory (exit code 1)."""
+    """The request was sound and the run failed on the way (exit code 1).
+
+    `cause` is one word for programs: memory, disk, nan, data, worker, or error for all else.
+    """
+
+    def __init__(self, message: str, cause: str = "error"):
+        super().__init__(message)
+        self.cause = cause

@@ -63,11 +63,11 @@ def set_threads() -> None:
         os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
 
 
-def command() -> list[str]:
-    """How jobs of as many processes as this one are started, up to the name of the recipe."""
-    if world_size() == 1:
+def command(processes: int) -> list[str]:
+    """How a job of so many processes is started, up to the name of the recipe."""
+    if processes == 1:
         return ["python"]
-    return ["accelerate", "launch", "--multi_gpu", "--num_processes", str(world_size())]
+    return ["accelerate", "launch", "--multi_gpu", "--num_processes", str(processes)]
 
 
 def use_one_gpu() -> None:

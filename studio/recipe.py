@@ -6,7 +6,6 @@ import errno
 import importlib.util
 import os
 import shlex
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -20,9 +19,10 @@ import yaml
 from studio import launch
 from studio.config import Data, ModelChoice, Output, Training
 from studio.errors import RequestError, RunError
-from studio.fields import Parser, Settings, nearest, read_yaml, to_flags, to_yaml
+from studio.fields import Parser, Settings, nearest, read_yaml, specs, to_flags, to_yaml
 from studio.models.folder import located
 from studio.runs import Run, new_folder
+from studio.stopping import REQUEST, SIGNALS
 
 # Arguments of the Trainer that a recipe takes care of itself, and what to do instead.
 _OWNED = {
@@ -129,8 +129,21 @@ class Recipe:
                 raise
             sys.exit({RequestError: 2, RunError: 1}.get(type(error), 130))
 
-    def _start(self, argv: list[str]) -> tuple[Run, dict[str, Settings], bool]:
+    def queue(self, argv: list[str], processes: int = 1) -> tuple[Run, list[str]]:
+        """Makes the folder of a run that is to start later, and the flags for its start beside the folder.
+
+        Raises:
+            RequestError: the settings cannot be carried out, as far as that shows before data and weights are read.
+        """
+        run, settings, _ = self._start(argv, state="queued", processes=processes)
+        run.unlock()
+        return run, _later(settings["output"])
+
+    def _start(
+        self, argv: list[str], state: str = "starting", processes: int | None = None
+    ) -> tuple[Run, dict[str, Settings], bool]:
         """The run folder, new or resumed, and its settings."""
+        processes = processes or launch.world_size()
         launch.check_launcher()
         launch.set_threads()
         launch.use_one_gpu()
@@ -149,7 +162,8 @@ class Recipe:
         if not output.resume_from_checkpoint:
             folder = launch.from_rank_zero(lambda: output.output_dir or str(new_folder(self.path.stem)))
             run = Run(folder, writes=launch.rank() == 0)
-            again = shlex.join([*launch.command(), f"recipes/{self.path.name}", "--config", str(run.config)])
+            command = launch.command(processes)
+            again = shlex.join([*command, f"recipes/{self.path.name}", "--config", str(run.config)])
             header = (
                 f"# {self.title}: runs again by\n#   {again}\n"
                 "# It says what was run; where it is kept and published (--output_dir, --push_to_hub) is said anew.\n\n"
@@ -157,8 +171,9 @@ class Recipe:
             run.create(
                 recipe=self.path.stem,
                 task=self.task,
-                command=[*launch.command(), *sys.argv],
-                processes=launch.world_size(),
+                command=[*command, f"recipes/{self.path.name}", *argv],
+                start={"recipe": str(self.path), "arguments": _later(output), "processes": processes},
+                state=state,
                 settings=header + _frozen(settings),
                 seed=training.seed,
             )
@@ -178,7 +193,9 @@ class Recipe:
             raise RequestError(f"{folder} is finished: nothing is left to resume. Start a new run from its config.yaml")
         run.lock()
         run.resumed = True
-        run.forget_failed_ranks()
+        run.forget("train.rank*.log", REQUEST)
+        if not os.environ.get("STUDIO_SUPERVISED"):
+            run.forget("exit.json", "supervisor.json")  # of an earlier start
         asked = self.parse(["--config", str(run.config), *argv])
         before, now = (yaml.safe_load(_frozen(s)) for s in (self.parse(["--config", str(run.config)]), asked))
         for name, new in now.items():
@@ -191,49 +208,54 @@ class Recipe:
 
     def _carry_out(self, run: Run, settings: dict[str, Settings], created: bool) -> None:
         """Calls the recipe's function and records how it went."""
-        signal.signal(signal.SIGTERM, _interrupt)
+        SIGNALS.listen()
         try:
             run.set_state("running")
             self.run(**{name: group for name, group in settings.items() if name != "output"}, run=run)
             run.set_state("finished")
         except RequestError as error:
-            run.set_state("stopped", str(error))
+            run.set_state("failed", str(error), "request")
             if created:
                 run.discard()  # nothing was trained: what remains would only be in the way
             raise
         except KeyboardInterrupt as stop:
-            why = run.why_a_rank_failed()  # the launcher stops all ranks when one has failed
-            if why:
+            if why := run.why_a_rank_failed():  # the launcher stops all ranks when one has failed
                 raise self._failed(run, why) from stop
-            again = [*launch.command(), f"recipes/{self.path.name}", "--output_dir", str(run.folder)]
-            run.set_state("stopped", "interrupted")
+            saved = getattr(stop, "saved", False)
+            again = [*launch.command(launch.world_size()), f"recipes/{self.path.name}", "--output_dir", str(run.folder)]
+            run.set_state("stopped", "saved when asked to stop" if saved else "interrupted")
             if run.writes:
                 told = f"{shlex.join(again)} --resume_from_checkpoint"
-                print(f"stopped. Go on from the last checkpoint: {told}", file=sys.stderr)
+                where = "where it stopped" if saved else "its last checkpoint"
+                print(f"stopped. Go on from {where}: {told}", file=sys.stderr)
             raise
         except Exception as error:
+            failure = _failure(error)
             if not run.writes:
-                run.tell_rank_zero(launch.rank(), _reason(error), traceback.format_exc())
+                run.tell_rank_zero(launch.rank(), failure, traceback.format_exc())
             traceback.print_exc(file=run_log())
-            raise self._failed(run, run.why_a_rank_failed() or _reason(error)) from error
+            raise self._failed(run, run.why_a_rank_failed() or failure) from error
 
-    def _failed(self, run: Run, reason: str) -> RunError:
+    def _failed(self, run: Run, failure: RunError) -> RunError:
         """Records the failure; returns what the person is told."""
         with contextlib.suppress(OSError):  # a full disk may have no room for the state either
-            run.set_state("failed", reason)
-        return RunError(f"{reason}. The run is in {run.folder} (train.log has the details, --debug shows them here)")
+            run.set_state("failed", str(failure), failure.cause)
+        where = f"The run is in {run.folder} (train.log has the details, --debug shows them here)"
+        return RunError(f"{failure}. {where}", failure.cause)
 
 
 def find(folder: Path) -> list[Recipe]:
     """The recipes in a folder, by file name; what is no recipe is passed over."""
-    found = []
-    for file in sorted(folder.glob("*.py")):
-        spec = importlib.util.spec_from_file_location(f"recipe_{file.stem}", file)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        if isinstance(getattr(module, "RECIPE", None), Recipe):
-            found.append(module.RECIPE)
-    return found
+    return [recipe for recipe in map(load, sorted(folder.glob("*.py"))) if recipe]
+
+
+def load(file: Path) -> Recipe | None:
+    """The recipe in a file, if it is one."""
+    spec = importlib.util.spec_from_file_location(f"recipe_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = getattr(module, "RECIPE", None)
+    return found if isinstance(found, Recipe) else None
 
 
 def _tell(error: BaseException) -> None:
@@ -329,6 +351,12 @@ def _trackers(given: list[str]) -> list[str]:
     return names
 
 
+def _later(output: Output) -> list[str]:
+    """The flags that config.yaml does not hold, for a run whose folder is known."""
+    values = {spec.name: getattr(output, spec.name) for spec in specs(Output)}
+    return to_flags({n: v for n, v in values.items() if n not in ("output_dir", "resume_from_checkpoint") and v})
+
+
 def _frozen(settings: dict[str, Settings]) -> str:
     """The settings as config.yaml keeps them: all but where the run is kept and published."""
     return to_yaml([group for name, group in settings.items() if name != "output"], _find(settings, Training).more)
@@ -342,24 +370,28 @@ def _find(settings: dict[str, Settings], kind: type) -> Any:
     return next(group for group in settings.values() if isinstance(group, kind))
 
 
-def _interrupt(signum: int, frame: Any) -> None:
-    raise KeyboardInterrupt
-
-
-def _reason(error: BaseException) -> str:
-    """One sentence on why a run failed, with the remedy where there is one."""
+def _failure(error: BaseException) -> RunError:
+    """One sentence on why a run failed, with the remedy where there is one, and its cause in a word."""
     if isinstance(error, RunError):  # from a loader process it comes with that process's traceback before it
-        return str(error).strip().splitlines()[-1].removeprefix("studio.errors.RunError: ")
+        return RunError(str(error).strip().splitlines()[-1].removeprefix("studio.errors.RunError: "), error.cause)
     text = " ".join(str(error).split()) or type(error).__name__
     no_space = isinstance(error, OSError) and error.errno == errno.ENOSPC
     if no_space or "No space left" in text or "os error 28" in text or "PytorchStreamWriter failed" in text:
-        return "the disk is full: make room (`df -h` shows how much there is) and resume, or lower --save_total_limit"
+        told = "the disk is full: make room (`df -h` shows how much there is) and resume, or lower --save_total_limit"
+        return RunError(told, "disk")
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():
-        return (
+        return RunError(
             "out of memory: halve --per_device_train_batch_size and double --gradient_accumulation_steps "
-            "(same result), or set --activation_checkpointing"
+            "(same result), or set --activation_checkpointing",
+            "memory",
         )
-    return f"{type(error).__name__}: {text.rstrip('.')}"
+    if "DataLoader worker" in text:
+        return RunError(
+            "a process that prepares batches was killed, mostly because memory ran out: lower "
+            "--dataloader_num_workers (0 prepares them in the training process)",
+            "worker",
+        )
+    return RunError(f"{type(error).__name__}: {text.rstrip('.')}")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,6 @@ import os
 import platform
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,8 +22,8 @@ from typing import Any
 
 import yaml
 
-from studio import events
-from studio.errors import RequestError
+from studio import events, processes
+from studio.errors import RequestError, RunError
 
 MANIFEST = "manifest.json"
 
@@ -45,9 +44,17 @@ class Run:
         self.resumed = False  # whether this process goes on with what another has begun
 
     def create(
-        self, *, recipe: str, task: str, command: list[str], settings: str, seed: int, processes: int = 1
+        self,
+        *,
+        recipe: str,
+        task: str,
+        command: list[str],
+        settings: str,
+        seed: int,
+        state: str = "starting",
+        **more: Any,
     ) -> None:
-        """Makes the folder with its record and frozen settings (YAML text).
+        """Makes the folder with its record and frozen settings (YAML text); `more` goes into the record.
 
         Raises:
             RequestError: the folder already holds a run or other files, or cannot be written.
@@ -80,14 +87,14 @@ class Run:
             "command": command,
             "versions": _versions(),
             "hardware": _hardware(),
-            "processes": processes,
             "seed": seed,
             "git_commit": _git_commit(),
             "parent": None,
+            **more,
         }
         write_whole(self.folder / "run.json", json.dumps(record, indent=2))
         self.lock()
-        self.set_state("starting")
+        self.set_state(state)
 
     def lock(self) -> None:
         """Makes this process the only one that trains in the folder, until it ends.
@@ -108,6 +115,11 @@ class Run:
         self._lock.truncate(0)
         self._lock.write(f"{os.getpid()}\n")
         self._lock.flush()
+
+    def unlock(self) -> None:
+        """Lets another process train in the folder."""
+        if self.writes:
+            self._lock.close()
 
     def discard(self) -> None:
         """Takes away what `create` and the reading of data have left, unless there is a checkpoint already."""
@@ -134,43 +146,47 @@ class Run:
         self.record()
         return yaml.safe_load(self.config.read_text()) or {}
 
-    def set_state(self, state: str, reason: str | None = None) -> None:
-        """Replaces status.json and tells the event stream."""
+    def set_state(self, state: str, reason: str | None = None, cause: str | None = None) -> None:
+        """Replaces status.json and tells the event stream; `cause` is the word of a RunError."""
         if not self.writes:
             return
         status = {
             "state": state,
             "reason": reason,
-            "pid": os.getpid(),
-            "started": _process_start(),
-            "host": socket.gethostname(),
-            "boot_id": _boot_id(),
+            "cause": cause,
             "time": time.time(),
+            **processes.myself(),
         }
         write_whole(self.folder / "status.json", json.dumps(status, indent=2))
         self.log("status", {"state": state, "reason": reason})
 
-    def tell_rank_zero(self, rank: int, reason: str, details: str) -> None:
+    def tell_rank_zero(self, rank: int, failure: RunError, details: str) -> None:
         """Leaves word that another rank has failed: the one file that ranks other than zero write."""
         with contextlib.suppress(OSError):
-            write_whole(self.folder / f"train.rank{rank}.log", f"{reason}\n\n{details}")
+            write_whole(self.folder / f"train.rank{rank}.log", f"{failure.cause}: {failure}\n\n{details}")
 
-    def why_a_rank_failed(self) -> str | None:
+    def why_a_rank_failed(self) -> RunError | None:
         """The word that the first of the other ranks has left, if one has."""
-        words = sorted(self.folder.glob("train.rank*.log"))
-        return f"{words[0].name.split('.')[1]}: {words[0].read_text().splitlines()[0]}" if words else None
+        for file in sorted(self.folder.glob("train.rank*.log")):
+            cause, _, reason = file.read_text().splitlines()[0].partition(": ")
+            return RunError(f"{file.name.split('.')[1]}: {reason}", cause)
+        return None
 
-    def forget_failed_ranks(self) -> None:
-        """Takes away the words that failed ranks have left."""
-        for word in self.folder.glob("train.rank*.log") if self.writes else ():
-            word.unlink()
+    def forget(self, *patterns: str) -> None:
+        """Takes away files that an earlier start of the run has left."""
+        for file in (file for pattern in patterns for file in self.folder.glob(pattern)) if self.writes else ():
+            file.unlink()
 
     def state(self) -> str:
         """The state last written; `unknown` when there is none."""
+        return self.status()["state"]
+
+    def status(self) -> dict[str, Any]:
+        """What status.json says; the state is `unknown` when it says nothing."""
         try:
-            return json.loads((self.folder / "status.json").read_text())["state"]
-        except (OSError, ValueError, KeyError):
-            return "unknown"
+            return {"state": "unknown", **json.loads((self.folder / "status.json").read_text())}
+        except (OSError, ValueError, TypeError):
+            return {"state": "unknown"}
 
     def log(self, kind: events.Kind, data: dict[str, Any]) -> None:
         """Adds an event at the current step."""
@@ -292,15 +308,3 @@ def _told_by(*command: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=5).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
-
-
-def _boot_id() -> str | None:
-    file = Path("/proc/sys/kernel/random/boot_id")
-    return file.read_text().strip() if file.exists() else None
-
-
-def _process_start() -> float:
-    """When this process began, in seconds since the epoch: with the pid it names a process for good."""
-    import psutil
-
-    return psutil.Process().create_time()

@@ -9,15 +9,15 @@ import pytest
 STUDIO = Path(__file__).parent.parent / "studio"
 LAYERS = [  # from the ground up; a module may import from its own layer and from those below it
     {"errors"},
-    {"fields", "events", "runs", "samples"},
-    {"config", "launch", "recipe", "export.hub", "models.folder"}
+    {"fields", "events", "runs", "samples", "processes", "store"},
+    {"config", "launch", "stopping", "recipe", "jobs", "export.hub", "models.folder"}
     | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
     | {f"data.{name}" for name in ("readable", "decode", "reading")},
     {"models", "data", "predictor"},
     {"training", "evaluation"},
     {"methods", "search", "export"},
     {"serving"},
-    {"cli", "__main__"},
+    {"cli", "cli_jobs", "__main__"},
 ]
 
 

@@ -279,7 +279,11 @@ def test_the_failure_of_another_rank_is_told_as_the_reason(tmp_path, program):
     reason = json.loads((run.folder / "status.json").read_text())["reason"]
     assert reason.startswith("rank1: out of memory"), reason
     assert "MemoryError" in (run.folder / "train.rank1.log").read_text()
-    assert run.record()["processes"] == 2 and run.record()["command"][:3] == ["accelerate", "launch", "--multi_gpu"]
+    assert run.record()["start"]["processes"] == 2 and run.record()["command"][:3] == [
+        "accelerate",
+        "launch",
+        "--multi_gpu",
+    ]
 
 
 def test_a_launch_that_would_silently_run_one_process_is_refused(tmp_path, program, text_flags):

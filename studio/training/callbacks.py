@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.file_proxy import FileProxy
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy
 
+from studio import stopping
 from studio.data.images import Pictures
 from studio.errors import RunError
 from studio.launch import Tee
 from studio.runs import Run, write_manifest
+from studio.stopping import SIGNALS, Stopped
 
 
 class Events(TrainerCallback):
@@ -56,7 +58,8 @@ class Events(TrainerCallback):
             self.run.log("alert", {"message": "the loss is not a number"})
             raise RunError(
                 f"the loss is not a number at step {state.global_step}: lower --learning_rate "
-                f"({args.learning_rate:g} now), or set --bf16 false"
+                f"({args.learning_rate:g} now), or set --bf16 false",
+                cause="nan",
             )
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
@@ -93,6 +96,59 @@ class SealCheckpoints(TrainerCallback):
             for old in self.run.checkpoint_folders()[self.keep :]:
                 if old.name != best:
                     shutil.rmtree(old)
+
+
+class StopWhenAsked(TrainerCallback):
+    """Ends training between two steps, or during an evaluation, when a signal or request.json asks for it.
+
+    All ranks agree on it. Comes after SealCheckpoints, so that what was saved is sealed.
+    """
+
+    def __init__(self, run: Run):
+        self.run = run
+        self.stopping = False
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        SIGNALS.patient = True
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        if not self.asked(args):
+            return
+        self.stopping = True
+        ends_epoch = control.should_training_stop or state.epoch == int(state.epoch)
+        if args.eval_strategy == IntervalStrategy.EPOCH and ends_epoch:
+            return  # the epoch's validation and checkpoint are due now
+        control.should_log = control.should_save = True
+
+    def on_prediction_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        if SIGNALS.patient and self.asked(args):
+            raise StoppedInEvaluation
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        if self.stopping:
+            raise Stopped(saved=True)
+
+    def asked(self, args: TrainingArguments) -> bool:
+        """Whether any rank was asked to stop.
+
+        Raises:
+            Stopped: rank zero was asked to discard the run, of which nothing needs saving.
+        """
+        request = stopping.asked(self.run.folder) if self.run.writes else None
+        wish = 2 if request == "discard" else 1 if request or SIGNALS.asked else 0
+        if args.world_size > 1:
+            agreed = torch.tensor(wish, device=args.device)
+            torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MAX)
+            wish = int(agreed)
+        if wish and not self.stopping:
+            self.run.set_state("stopping")
+        if wish == 2:
+            raise Stopped(saved=False)
+        return bool(wish)
+
+
+class StoppedInEvaluation(Exception):
+    """An evaluation was broken off: it has to be made anew when the run goes on."""
 
 
 class EarlyStopping(TrainerCallback):

@@ -4,6 +4,7 @@ import functools
 import math
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,16 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import Dataset, Sampler, SequentialSampler
-from transformers import PreTrainedModel, Trainer, TrainerState, TrainingArguments
+from transformers import (
+    PreTrainedModel,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging
 
 from studio import events, launch
@@ -23,9 +32,20 @@ from studio.data.images import Pictures, collate
 from studio.errors import RequestError, RunError
 from studio.evaluation import metrics, multilabel
 from studio.runs import Run
-from studio.training.callbacks import EarlyStopping, Events, NewEpoch, ProgressBar, SealCheckpoints
+from studio.stopping import SIGNALS, Stopped
+from studio.training.callbacks import (
+    EarlyStopping,
+    Events,
+    NewEpoch,
+    ProgressBar,
+    SealCheckpoints,
+    StoppedInEvaluation,
+    StopWhenAsked,
+)
 from studio.training.losses import binary_cross_entropy, cross_entropy
 from studio.training.sampling import LengthGrouped
+
+NOT_EVALUATED = "not_evaluated"  # in a checkpoint: its evaluation was broken off
 
 
 class StudioTrainer(Trainer):
@@ -75,12 +95,13 @@ class StudioTrainer(Trainer):
             processing_class=processor,
             compute_metrics=score.compute_metrics(labels),
             compute_loss_func=functools.partial(loss, label_smoothing=arguments.label_smoothing_factor),
-            callbacks=[Events(run, rows_per_step), SealCheckpoints(run, training.save_total_limit)],
+            callbacks=[Events(run, rows_per_step), SealCheckpoints(run, training.save_total_limit), StopWhenAsked(run)],
         )
         if training.early_stopping_patience:
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
         if pictures:
             self.add_callback(NewEpoch(tokens["train"]))
+        self.add_callback(EvaluateFirst(self))
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.bar = ProgressBar()
@@ -90,10 +111,62 @@ class StudioTrainer(Trainer):
         """As Trainer.train. A run that was killed after its last step is not trained any further."""
         if resume_from_checkpoint and self._was_trained(Path(resume_from_checkpoint)):
             return None
+        self._resumed_from = resume_from_checkpoint
         try:
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
         finally:
+            SIGNALS.patient = False
             self.bar.close()
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> float:
+        """The length of the gradient; called before the optimizer's step, which must not take one that is no number.
+
+        Raises:
+            RunError: it is not finite (under fp16 such steps are left out by the gradient scaler).
+        """
+        norm = super()._get_grad_norm(model, grad_norm)
+        if not self.args.fp16 and not math.isfinite(norm):
+            step = self.state.global_step + 1
+            self.run.log("alert", {"message": f"the gradient of step {step} is not a number"})
+            raise RunError(
+                f"the loss is not a number at step {step}: lower --learning_rate ({self.args.learning_rate:g} now), "
+                "or set --bf16 false; the weights before that step are as they were",
+                cause="nan",
+            )
+        return norm
+
+    def _maybe_log_save_evaluate(
+        self, tr_loss: torch.Tensor, grad_norm: Any, model: nn.Module, trial: Any, *args, **kw
+    ):
+        """As the Trainer's. An evaluation that is broken off leaves a checkpoint that says it has to be made."""
+        with tempfile.TemporaryDirectory() as chance:
+            if self.control.should_evaluate:
+                self._save_rng_state(chance)
+            try:
+                super()._maybe_log_save_evaluate(tr_loss, grad_norm, model, trial, *args, **kw)
+            except StoppedInEvaluation:
+                self._load_rng_state(chance)  # an evaluation draws numbers too
+                self._save_checkpoint(model, trial)
+                if self.args.should_save:
+                    (self._checkpoint() / NOT_EVALUATED).touch()
+                self.callback_handler.on_save(self.args, self.state, self.control)  # seals it
+                raise Stopped(saved=True) from None
+
+    def evaluate_first(self) -> None:
+        """Makes the evaluation that was broken off where this run goes on."""
+        if not self._resumed_from or not (Path(self._resumed_from) / NOT_EVALUATED).exists():
+            return
+        self._load_rng_state(self._resumed_from)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            (Path(self._resumed_from) / NOT_EVALUATED).unlink()
+        self.control.should_evaluate = self.control.should_save = True
+        self._maybe_log_save_evaluate(self._tr_loss, None, self.model_wrapped, None, self.state.epoch, None, 0.0)
+        self.control.should_evaluate = self.control.should_save = False
+
+    def _checkpoint(self) -> Path:
+        """Where the checkpoint of the current step is kept."""
+        return self.run.checkpoints / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
         """Writes weights, configuration and processor.
@@ -138,6 +211,16 @@ class StudioTrainer(Trainer):
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler | None:
         return SequentialSampler(eval_dataset)
+
+
+class EvaluateFirst(TrainerCallback):
+    """Has the trainer make up for an evaluation that was broken off, when all is loaded and before it trains."""
+
+    def __init__(self, trainer: StudioTrainer):
+        self.trainer = trainer
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        self.trainer.evaluate_first()
 
 
 def training_arguments(training: Training, network: nn.Module, rows: Dataset, run: Run) -> TrainingArguments:

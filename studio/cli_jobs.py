@@ -1,0 +1,310 @@
+"""The commands around jobs: run, queue, runs, stop, resume, discard, logs, clean."""
+
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from studio.errors import RequestError, RunError
+
+if TYPE_CHECKING:
+    from studio.recipe import Recipe
+
+app = typer.Typer()
+queue_app = typer.Typer(invoke_without_command=True, help="List the queue, or put it in order.")
+app.add_typer(queue_app, name="queue")
+
+RunName = Annotated[str, typer.Argument(help="a run: its folder, or its name below the run root")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+Wait = Annotated[bool, typer.Option("--wait", help="come back when it has ended")]
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})
+def run(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="the name of a recipe, or its file")],
+    num_processes: Annotated[int, typer.Option("--num_processes", min=1, help="how many processes share the job")] = 1,
+    hold_queue: Annotated[bool, typer.Option("--hold_queue", help="start nothing more if this run fails")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="show what it prints until it ends")] = False,
+    as_json: Json = False,
+) -> None:
+    """Queue a job; it starts when a device is free and goes on when this terminal closes. Takes the recipe's flags."""
+    from studio.jobs import engine
+    from studio.jobs.queue import Queue
+
+    found = _recipe(recipe)
+    started, arguments = found.queue(context.args, num_processes)
+    root = _root()
+    Queue(root).add(started.folder.absolute(), found.path, arguments, num_processes, hold_queue)
+    engine.ensure(root)
+    _tell(started.folder, {"run": str(started.folder.absolute())}, f"queued  {started.folder}", as_json)
+    if follow:
+        _follow(started.folder)
+
+
+@queue_app.callback()
+def queue(context: typer.Context, as_json: Json = False) -> None:
+    """List what waits and what runs, in order."""
+    if context.invoked_subcommand:
+        return
+    from studio.jobs.queue import Queue
+
+    rows = [
+        {"place": place, "run": Path(job.folder).name, "state": job.state, "device": job.device}
+        for place, job in enumerate(Queue(_root()).jobs("running", "queued"), start=1)
+    ]
+    _show(rows, "nothing is queued: `python -m studio run RECIPE` queues a job", as_json)
+
+
+@queue_app.command()
+def move(name: RunName, place: Annotated[int, typer.Argument(min=1, help="1 is the next to start")]) -> None:
+    """Put a waiting run at another place."""
+    from studio.jobs.queue import Queue
+
+    Queue(_root()).move(_folder(name), place)
+
+
+@queue_app.command()
+def cancel(name: RunName) -> None:
+    """Take a waiting run out of the queue; its folder stays."""
+    from studio.jobs.queue import Queue
+
+    Queue(_root()).cancel(_folder(name))
+
+
+@queue_app.command()
+def restore() -> None:
+    """Put back the runs that wait according to their folders, when the database was lost."""
+    from studio.jobs import engine
+    from studio.jobs.queue import Queue
+
+    for folder in Queue(_root()).restore():
+        print(f"queued  {folder}")
+    engine.ensure(_root())
+
+
+@app.command()
+def runs(as_json: Json = False) -> None:
+    """List the runs of the run root with their true state, progress and best score."""
+    rows = [_row(folder) for folder in _run_folders()]
+    _show(rows, f"no runs in {_root()}: `python -m studio run RECIPE` starts one", as_json)
+
+
+@app.command()
+def stop(
+    name: RunName,
+    force: Annotated[bool, typer.Option("--force", help="end it now; what was not saved is lost")] = False,
+    wait: Wait = False,
+    as_json: Json = False,
+) -> None:
+    """Have a run save what it has come to, and stop at its next step."""
+    from studio.jobs import control
+
+    folder = _folder(name)
+    now = control.force_stop(folder) if force else control.stop(folder, wait_s=600.0 if wait else 0.0)
+    told = "asked to stop" if now.going else now.state
+    _tell(folder, dataclasses.asdict(now), f"{told}  {folder}", as_json)
+
+
+@app.command()
+def resume(name: RunName, follow: Annotated[bool, typer.Option("--follow")] = False, as_json: Json = False) -> None:
+    """Queue a run that was stopped, has failed or was killed; it goes on from its last good checkpoint."""
+    from studio.jobs import engine
+    from studio.jobs.queue import Queue
+    from studio.jobs.standing import standing
+    from studio.runs import Run
+
+    folder = _folder(name)
+    now = standing(folder)
+    if now.state not in ("stopped", "failed", "orphaned", "cancelled"):
+        raise RequestError(f"{folder.name} is {now.state}: only what has stopped or failed can be resumed")
+    start = Run(folder).record()["start"]
+    Queue(_root()).add(folder, Path(start["recipe"]), start["arguments"], start["processes"])
+    Run(folder).set_state("queued")
+    engine.ensure(_root())
+    _tell(folder, {"run": str(folder)}, f"queued  {folder}", as_json)
+    if follow:
+        _follow(folder)
+
+
+@app.command()
+def discard(
+    name: RunName, yes: Annotated[bool, typer.Option("--yes", help="do not ask whether it is meant")] = False
+) -> None:
+    """End a run if it runs, and remove its folder."""
+    from studio.jobs import control
+
+    folder = _folder(name)
+    if not yes and not typer.confirm(f"remove {folder} with all it holds?"):
+        return
+    control.discard(folder)
+    print(f"removed {folder}")
+
+
+@app.command()
+def logs(name: RunName, follow: Annotated[bool, typer.Option("--follow", "-f")] = False) -> None:
+    """Print what a run has printed."""
+    folder = _folder(name)
+    if follow:
+        _follow(folder)
+    else:
+        print((folder / "train.log").read_text(errors="replace"), end="")
+
+
+@app.command()
+def clean(
+    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="those of finished runs")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="whole runs that failed or were cancelled")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask whether it is meant")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what takes the disk, and remove what is asked for."""
+    from studio.jobs.standing import standing
+
+    targets: list[Path] = []
+    rows = []
+    for folder in _run_folders():
+        state = standing(folder).state
+        sizes = {name: _bytes(folder / name) for name in ("checkpoints", "model", "report")}
+        rows.append({"run": folder.name, "state": state, **sizes, "all": _bytes(folder)})
+        if failed and state in ("failed", "cancelled"):
+            targets.append(folder)
+        elif checkpoints and state == "finished":
+            targets += [folder / "checkpoints"] if sizes["checkpoints"] else []
+    _show(rows, f"no runs in {_root()}", as_json)
+    freed = sum(map(_bytes, targets))
+    if targets and (yes or typer.confirm(f"remove {len(targets)} folders, {_size(freed)}?")):
+        for target in targets:
+            shutil.rmtree(target)
+        print(f"freed {_size(freed)}", file=sys.stderr)
+
+
+def _recipe(name: str) -> "Recipe":
+    """A recipe by its file, or by its name in recipes/ here or beside the studio."""
+    from studio.fields import nearest
+    from studio.recipe import load
+
+    places = [Path("recipes"), Path(__file__).parent.parent / "recipes"]
+    for file in (Path(name), *(place / f"{Path(name).stem}.py" for place in places)):
+        if file.is_file() and file.suffix == ".py" and (found := load(file.absolute())):
+            return found
+    known = [file.stem for place in places for file in sorted(place.glob("*.py"))]
+    raise RequestError(f"there is no recipe {name!r} ({nearest(name, known).replace('--', '')})")
+
+
+def _root() -> Path:
+    from studio.store import run_root
+
+    return run_root()
+
+
+def _folder(name: str) -> Path:
+    """A run by its folder, its name or the beginning of its name.
+
+    Raises:
+        RequestError: there is none, or more than one.
+    """
+    for folder in (Path(name), _root() / name):
+        if (folder / "run.json").exists():
+            return folder.absolute()
+    found = [folder for folder in _run_folders() if folder.name.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RequestError(f"several runs begin with {name!r}: {', '.join(folder.name for folder in found[:5])}")
+    raise RequestError(f"there is no run {name!r} in {_root()} (`python -m studio runs` lists them)")
+
+
+def _run_folders() -> list[Path]:
+    """The run folders below the run root, the newest first; a broken one is among them."""
+    folders = {file.parent for name in ("run.json", "status.json") for file in _root().glob(f"*/{name}")}
+    return sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    """A run as the table shows it."""
+    from studio import events
+    from studio.jobs.standing import standing
+
+    now = standing(folder)
+    row: dict[str, Any] = {"run": folder.name, "state": now.state}
+    found = events.without_replaced(events.read(folder / "events.jsonl")[0])
+    total = next((e.data["max_steps"] for e in reversed(found) if "max_steps" in e.data), None)
+    step = max((e.step for e in found if e.kind == "metric"), default=0)
+    row |= {"step": step, "steps": total, "left_s": _time_left(found, step, total) if now.going else None}
+    best = events.series(found, "eval_f1_macro")
+    row["f1_macro"] = round(max(value for _, value in best), 4) if best else None
+    return row | {"reason": now.reason}
+
+
+def _time_left(found: list, step: int, total: int | None) -> float | None:
+    losses = [(e.step, e.time) for e in found if e.kind == "metric" and "loss" in e.data]
+    if not total or len(losses) < 2 or losses[-1][0] == losses[0][0]:
+        return None
+    (first, began), (last, now) = losses[0], losses[-1]
+    return round((now - began) / (last - first) * (total - step), 1)
+
+
+def _follow(folder: Path) -> None:
+    """Prints the log as it grows until the run has ended; a failed run becomes an error."""
+    from studio.jobs.standing import standing
+
+    log, offset = folder / "train.log", 0
+    while True:
+        now = standing(folder)
+        if log.exists():
+            with log.open("rb") as file:
+                file.seek(offset)
+                sys.stdout.write(file.read().decode("utf-8", "replace"))
+                sys.stdout.flush()
+                offset = file.tell()
+        if not now.going and now.state != "queued":
+            break
+        time.sleep(0.3)
+    if now.state not in ("finished", "stopped"):
+        raise RunError(f"{folder.name} is {now.state}: {now.reason}")
+
+
+def _tell(folder: Path, for_programs: dict[str, Any], for_people: str, as_json: bool) -> None:
+    print(json.dumps({"run": str(folder), **for_programs}) if as_json else for_people)
+
+
+def _show(rows: list[dict[str, Any]], when_none: str, as_json: bool) -> None:
+    """Rows as JSON, or as a table without the columns that are empty in all of them."""
+    if as_json:
+        print(json.dumps(rows))
+    elif not rows:
+        print(when_none)
+    else:
+        names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+        table = Table(*(name.removesuffix("_s").replace("_", " ") for name in names))
+        for row in rows:
+            table.add_row(*(_told(name, row[name]) for name in names))
+        Console().print(table)
+
+
+def _told(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name.endswith("_s"):
+        return str(timedelta(seconds=round(value)))
+    if name in ("checkpoints", "model", "report", "all"):
+        return _size(value)
+    return escape(str(value))
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

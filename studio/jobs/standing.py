@@ -1,0 +1,79 @@
+"""How a run really stands: what it wrote last, put right by what has become of its processes."""
+
+import json
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio import events, processes
+from studio.jobs.supervise import EXIT, SUPERVISOR
+
+ENDED = {"finished", "failed", "stopped", "cancelled", "pruned"}
+GOING = {"starting", "running", "stopping"}
+_STALLED = 10  # times the median step
+_LEAST_S = 60  # a step may always take this long
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`state` is a stored one, or orphaned (its process is gone without a word), stalled or broken."""
+
+    state: str
+    reason: str | None = None
+    cause: str | None = None
+
+    @property
+    def going(self) -> bool:
+        return self.state in GOING or self.state == "stalled"
+
+
+def standing(folder: Path) -> Standing:
+    """The true state of the run in a folder, by its files and processes alone."""
+    status = _read(folder / "status.json")
+    if not isinstance(status, dict) or "state" not in status or not (folder / "run.json").exists():
+        return Standing("broken", f"{folder} holds no readable run.json and status.json")
+    told = Standing(status["state"], status.get("reason"), status.get("cause"))
+    if told.state == "finished" and not (folder / "model" / "config.json").exists():
+        return Standing("broken", "the run is finished, and its model is gone")
+    if told.state in ENDED:
+        return told
+    supervisor, ended = _read(folder / SUPERVISOR), _read(folder / EXIT)
+    supervised = isinstance(supervisor, dict)
+    if told.state == "queued" and not supervised:
+        return told
+    if told.state in GOING and processes.alive(status) is not False:
+        return _stalled(folder, told)
+    if isinstance(ended, dict):
+        return _by_exit(ended)
+    if supervised and processes.alive(supervisor) is not False:
+        return Standing("starting") if told.state == "queued" else told
+    return Standing("orphaned", "its process is gone without a word: it can be resumed", "killed")
+
+
+def _by_exit(ended: dict[str, Any]) -> Standing:
+    """Of a job that could not say itself how it ended."""
+    how = f"by {ended['signal']}" if ended.get("signal") else f"with exit code {ended.get('code')}"
+    last = (ended.get("log") or "").strip().splitlines()[-1:]
+    return Standing("failed", f"ended {how}" + (f": {last[0]}" if last else ""), ended.get("cause"))
+
+
+def _stalled(folder: Path, told: Standing) -> Standing:
+    """The state as told, or stalled when the next step has taken far longer than the steps before it."""
+    found, _ = events.read(folder / "events.jsonl")
+    times = [e.time for e in found if e.kind == "metric"]
+    if told.state != "running" or len(times) < 4:
+        return told
+    usual = statistics.median(b - a for a, b in zip(times, times[1:], strict=False))
+    silent = time.time() - found[-1].time
+    if silent < max(_LEAST_S, _STALLED * usual):
+        return told
+    return Standing("stalled", f"nothing has come for {silent:.0f} s; a step usually takes {usual:.1f} s")
+
+
+def _read(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
