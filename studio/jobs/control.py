@@ -11,7 +11,7 @@ from studio.errors import RequestError
 from studio.jobs.standing import Standing, standing
 from studio.runs import Run
 
-GRACE_S = 6  # between asking a process to end and killing it
+GRACE_S = 3  # between asking a process to end and killing it
 
 
 def stop(folder: Path, wait_s: float = 0.0) -> Standing:

@@ -32,7 +32,7 @@ class Standing:
 def standing(folder: Path) -> Standing:
     """The true state of the run in a folder, by its files and processes alone."""
     status = _read(folder / "status.json")
-    if not isinstance(status, dict) or "state" not in status or not (folder / "run.json").exists():
+    if not isinstance(status, dict) or not isinstance(status.get("state"), str) or not (folder / "run.json").exists():
         return Standing("broken", f"{folder} holds no readable run.json and status.json")
     told = Standing(status["state"], status.get("reason"), status.get("cause"))
     if told.state == "finished" and not (folder / "model" / "config.json").exists():

@@ -19,7 +19,7 @@ from studio.runs import write_whole
 
 SUPERVISOR, EXIT = "supervisor.json", "exit.json"
 _TOLD_LINES, _TOLD_BYTES = 30, 8000  # of the log's end, in exit.json
-_GRACE_S = 3  # for what a job has left behind
+_GRACE_S = 2  # for what a job has left behind
 
 
 def main(folder: Path, command: list[str]) -> int:

@@ -1,0 +1,107 @@
+"""Jobs that need neither torch nor a model: recipes of a few lines, run by real engines and supervisors."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from studio import processes
+from studio.jobs.standing import standing
+from studio.runs import Run
+
+ROOT = Path(__file__).parent.parent.parent
+# What a recipe file does with its run: Recipe carries it out as it does any other.
+TOY = """
+import os, signal, subprocess, sys, time
+from studio import stopping
+from studio.config import ModelChoice, TextData, Training
+from studio.recipe import Recipe
+from studio.runs import Run
+
+def finetune(data: TextData, model: ModelChoice, training: Training, run: Run) -> dict[str, float]:
+    {body}
+    run.model.mkdir(exist_ok=True)
+    (run.model / "config.json").write_text("{{}}")
+    return {{}}
+
+RECIPE = Recipe(finetune, "Toy", "text-classification", {{"dataset_name": "sample:tweets"}})
+if __name__ == "__main__":
+    RECIPE.launch()
+"""
+QUICK = "(run.folder.parent / 'order').open('a').write(run.folder.name + ' ')"
+ENDLESS = """while stopping.asked(run.folder) is None:
+        time.sleep(0.05)
+    raise stopping.Stopped(saved=True)"""
+DEAF = """signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    subprocess.Popen([sys.executable, "-c",
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"], start_new_session=True)
+    time.sleep(600)"""
+
+
+@pytest.fixture
+def recipe(tmp_path) -> Callable[[str], Path]:
+    def write(body: str) -> Path:
+        file = tmp_path / f"toy{len(list(tmp_path.glob('toy*.py')))}.py"
+        file.write_text(TOY.format(body=body))
+        return file
+
+    return write
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A run root of its own, which no process outlives."""
+    root = tmp_path / "runs"
+    root.mkdir()
+    yield root
+    for process in psutil.process_iter():
+        try:
+            if str(root) in " ".join(process.cmdline()) or str(root) in process.environ().get(processes.MARK, ""):
+                process.kill()
+        except psutil.Error:
+            pass
+
+
+@pytest.fixture
+def studio(root):
+    """Runs a command of `python -m studio` on the run root."""
+
+    def call(*arguments, code: int = 0, env: dict[str, str] | None = None):
+        done = subprocess.run(
+            [sys.executable, "-m", "studio", *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | {"STUDIO_RUNS": str(root)} | (env or {}),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return call
+
+
+def until(true: Callable[[], object], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to be"
+        time.sleep(0.05)
+
+
+def state(folder: Path) -> str:
+    return standing(folder).state
+
+
+def supervisor(folder: Path) -> psutil.Process:
+    return psutil.Process(json.loads((folder / "supervisor.json").read_text())["pid"])
+
+
+def trainer(folder: Path) -> psutil.Process:
+    return psutil.Process(Run(folder).status()["pid"])
