@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from datasets import Dataset
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import Progress
 
 from studio.data.decode import UnreadablePicture, decode
 from studio.data.sources import Source
@@ -25,11 +26,13 @@ def readable(source: Source) -> Source:
     """
     kept, complaints, blanks = {}, [], []
     total = sum(len(rows) for rows in source.splits.values())
-    with tqdm(total=total, desc="Checking pictures", unit=" pictures", delay=1, leave=False, disable=None) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Checking pictures", total=total)
         for name, rows in source.splits.items():
             good = []
             for index, (complaint, blank) in enumerate(_checks(rows)):
-                bar.update()
+                bar.advance(task)
                 blanks += [blank] if blank else []
                 if complaint is None:
                     good.append(index)

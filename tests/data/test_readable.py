@@ -77,4 +77,10 @@ def test_more_than_a_tenth_is_refused_once_there_are_more_than_three(bad, total,
 
 def test_no_bar_is_drawn_where_nobody_watches(capfd):
     readable(source(train=rows([png(1)])))
-    assert capfd.readouterr().err == ""
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bar_is_drawn_on_a_terminal(capfd, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    readable(source(train=rows([png(1)])))
+    assert "Checking pictures" in capfd.readouterr().err

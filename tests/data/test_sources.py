@@ -136,6 +136,12 @@ def test_column_names_are_for_files_without_header(tmp_path):
     assert "3 cells" in refusal(path, column_names=["label", "text"])
 
 
+def test_column_names_that_were_swapped_by_mistake_can_be_put_right(tmp_path):
+    path = write(tmp_path / "rows.csv", ROWS * 2, header=None)
+    read(path, column_names=["label", "text"])
+    assert pairs(read(path, column_names=["text", "label"])) == ROWS * 2
+
+
 def test_columns_are_found_by_name_and_an_index_column_is_no_text(tmp_path):
     rows = [
         (i, 100 + i, label, "http://x/a-rather-long-address-of-a-page", text) for i, (text, label) in enumerate(ROWS)

@@ -69,7 +69,7 @@ def read(parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData) -
 
 
 def _texts(tables: list[Table], chosen: columns.Chosen) -> Rows:
-    state = [(_fingerprint(table.path), table.headerless) for table in tables]
+    state = [(_fingerprint(table.path), table.columns, table.headerless) for table in tables]
     found = _found(tables, chosen, lambda _: _text)
     return store(found, "text", f"{chosen} {state}", several=chosen.several, pairs=chosen.text_pair is not None)
 
