@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from studio.config import Data, ImageData, TextData
 from studio.data import marks
-from studio.data.reading import files, formats, hub, labels, sample_rows
+from studio.data.reading import cells, files, formats, hub, labels, sample_rows
 from studio.data.reading.rows import Kind, Rows
 from studio.errors import RequestError
 
@@ -61,8 +61,8 @@ def read(data: TextData | ImageData) -> Source:
     else:
         origin = Path(name).expanduser().resolve().name
         places = files.parts(Path(name), kind)
-    more_rows, more_notes = files.read(places | _separate_places(data, kind), kind, data)
-    return _assembled(rows | more_rows, notes + more_notes, classes, origin, data)
+    more_rows, more_notes, certain = files.read(places | _separate_places(data, kind), kind, data)
+    return _assembled(rows | more_rows, notes + more_notes, classes, certain, origin, data)
 
 
 def _separate_places(data: TextData | ImageData, kind: Kind) -> dict[str, list[Path]]:
@@ -91,12 +91,14 @@ def _is_hub_id(name: str) -> bool:
     return not Path(name).expanduser().exists() and not like_a_file and bool(like_an_id)
 
 
-def _assembled(found: dict[str, Rows], notes: list[str], classes: list[str] | None, origin: str, data: Data) -> Source:
+def _assembled(
+    found: dict[str, Rows], notes: list[str], classes: list[str] | None, certain: set[str], origin: str, data: Data
+) -> Source:
     """Labels become ids, rows without label or content are left out, every other row gets its id."""
     rows = {split: found[split] for split in SPLITS if split in found}
     notes = notes + _drop_unlabelled(rows, _flagged(data))
     written = {split: part.labels for split, part in rows.items()}
-    names, ids, remarks = labels.number(written, classes, origin, data.merge_label_spellings)
+    names, ids, remarks = labels.number(written, classes, origin, data.merge_label_spellings, certain)
     notes += remarks
     empty = sum(np.count_nonzero(part.hashes == 0) for part in rows.values())
     if empty:
@@ -114,9 +116,10 @@ def _assembled(found: dict[str, Rows], notes: list[str], classes: list[str] | No
     if data.group_column_name:
         features["group"] = datasets.Value("string")
         notes += _ungrouped(rows, data.group_column_name)
+    groups = _groups(rows)
     splits = {}
     for (split, part), identities in zip(rows.items(), row_ids, strict=True):
-        named = {"label": marks.lists(ids[split]), "row_id": identities, "group": part.groups}
+        named = {"label": marks.lists(ids[split]), "row_id": identities, "group": groups[split]}
         table = pa.table({name: named[name] for name in features})
         # Without a fingerprint, `datasets` makes one from a copy of the whole table.
         fingerprint = hashlib.blake2b(ids[split], key=hashlib.blake2b(part.hashes).digest()).hexdigest()
@@ -132,7 +135,7 @@ def _drop_unlabelled(rows: dict[str, Rows], flagged: dict[str, str]) -> list[str
     notes = []
     for split in [split for split in rows if split != "train"]:
         found = {(label or "").strip().casefold() for label in pc.unique(labels.flat(rows[split].labels)).to_pylist()}
-        if found <= labels.MISSING | hidden:
+        if found <= cells.NO_LABEL | hidden:
             if split in flagged:
                 raise RequestError(
                     f"--{split}_file {flagged[split]} has no labels, or not in the column of the training rows"
@@ -142,11 +145,25 @@ def _drop_unlabelled(rows: dict[str, Rows], flagged: dict[str, str]) -> list[str
     return notes
 
 
+def _groups(rows: dict[str, Rows]) -> dict[str, pa.ChunkedArray]:
+    """To whom or what the rows belong; where all of them are numbers, 12.0 and 12 are the same."""
+    groups = {split: part.groups for split, part in rows.items()}
+    names = pc.unique(pa.chunked_array([chunk for part in groups.values() for chunk in part.chunks], pa.string()))
+    numbers = pc.all(pc.match_substring_regex(names, r"^-?\d+(\.\d*)?$")).as_py()
+    if not numbers or not pc.any(pc.match_substring(names, ".")).as_py():
+        return groups
+    return {split: pc.replace_substring_regex(part, r"\.0*$", "") for split, part in groups.items()}
+
+
 def _ungrouped(rows: dict[str, Rows], column: str) -> list[str]:
     """A note on rows that belong to no known group."""
     count = sum(part.groups.null_count for part in rows.values())
     total = sum(len(part.hashes) for part in rows.values())
-    return [f"{count:,} of {total:,} rows have no {column}: each was taken for a group of its own"] if count else []
+    return (
+        [f"{count:,} of {total:,} rows have no {column} (or a word such as None): each is a group of its own"]
+        if count
+        else []
+    )
 
 
 def _check_classes(ids: dict[str, np.ndarray], names: list[str], origin: str) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import sys
 import zipfile
+from datetime import date
+from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 
@@ -185,9 +187,38 @@ def test_data_without_most_labels_is_refused(tmp_path):
 
 def test_the_word_none_is_a_class_where_it_is_frequent_and_a_gap_where_it_is_rare(tmp_path):
     frequent = read(write(tmp_path / "a.csv", [*ROWS * 2, ("no topic", "None"), ("nothing", "None")]))
-    assert frequent.labels == ["None", "bad", "good"] and any('"None"' in note for note in frequent.notes)
+    assert frequent.labels == ["None", "bad", "good"] and any(
+        "the label 'None' (2 rows) was taken for a class" in note for note in frequent.notes
+    )
     rare = read(write(tmp_path / "b.csv", [*ROWS * 10, ("no topic", "None")]))
     assert rare.labels == ["bad", "good"] and any("None 1" in note for note in rare.notes)
+    assert "where 'None' is the name of a class, give that class another name" in rare.notes
+
+
+def test_the_word_none_is_a_class_among_many_however_it_is_spelt(tmp_path):
+    names = [f"kind {at}" for at in range(49)] + ["none"]
+    rows = [(f"text {at}", names[at % 50]) for at in range(1000)]
+    rows = [(text, "None" if at % 100 == 49 else label) for at, (text, label) in enumerate(rows)]
+    source = read(write(tmp_path / "a.csv", rows))
+    assert len(source.splits["train"]) == 1000 and {"None", "none"} <= set(source.labels)
+    assert any("the label 'None', 'none' (20 rows) was taken for a class" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("column", ["text", "label", "author"])
+def test_the_null_of_a_database_dump_means_that_nothing_is_there(tmp_path, column):
+    last = {"text": "one more", "label": "good", "author": "bob"} | {column: r"\N"}
+    path = write(tmp_path / "a.csv", [*((*row, "ann") for row in ROWS * 2), tuple(last.values())], tuple(last))
+    rows = read(path, group_column_name="author").splits["train"]
+    assert len(rows) == (9 if column == "author" else 8) and r"\N" not in rows["group"][:]
+
+
+def test_classes_in_folders_called_none_or_nan_keep_their_pictures(tmp_path):
+    for at in range(40):
+        picture(tmp_path / f"kind {at % 4}" / f"{at}.png", at)
+    for at, name in enumerate(["none", "null", "NA", "nan"]):
+        picture(tmp_path / name / "a.png", 100 + at)
+    source = sources.read(ImageData(dataset_name=str(tmp_path)))
+    assert {"none", "null", "NA", "nan"} < set(source.labels) and len(source.splits["train"]) == 44
 
 
 def test_rows_without_text_are_left_out_and_counted(tmp_path):
@@ -465,6 +496,41 @@ def test_a_group_column_comes_along_and_rows_without_are_counted(tmp_path):
     source = read(write(tmp_path / "a.csv", rows, ("text", "label", "patient")), group_column_name="patient")
     assert list(source.splits["train"]["group"]) == ["7", "7", None, None]
     assert any("2 of 4 rows have no patient" in note for note in source.notes)
+
+
+def test_groups_that_are_numbers_are_the_same_however_their_file_writes_them(tmp_path):
+    header = ("text", "label", "who")
+    write(tmp_path / "train.csv", [(*row, f"{at}.0") for at, row in enumerate(ROWS)], header)
+    write(tmp_path / "test.csv", [(*row, at) for at, row in enumerate(ROWS)], header)
+    source = read(tmp_path, group_column_name="who")
+    assert source.splits["train"]["group"][:] == source.splits["test"]["group"][:] == ["0", "1", "2", "3"]
+
+
+def test_groups_that_look_like_numbers_now_and_then_stay_as_they_are(tmp_path):
+    rows = [(*row, who) for row, who in zip(ROWS, ["1.0", "1", "v1.0", "x"], strict=True)]
+    source = read(write(tmp_path / "a.csv", rows, ("text", "label", "version")), group_column_name="version")
+    assert source.splits["train"]["group"][:] == ["1.0", "1", "v1.0", "x"]
+
+
+def test_unknown_groups_are_known_by_the_same_words_as_unknown_labels(tmp_path):
+    rows = [(*row, who) for row, who in zip(ROWS, ["ann", "None", "n/a", "?"], strict=True)]
+    source = read(write(tmp_path / "a.csv", rows, ("text", "label", "who")), group_column_name="who")
+    assert source.splits["train"]["group"][:] == ["ann", None, None, None]
+
+
+@pytest.mark.parametrize(
+    "value, name", [(date(2024, 5, 1), "2024-05-01"), (Decimal("12.00"), "12"), (Decimal("1.50"), "1.50")]
+)
+def test_a_group_may_be_a_date_or_a_decimal(tmp_path, value, name):
+    records = [{"text": text, "label": label, "who": value} for text, label in ROWS]
+    pq.write_table(pa.Table.from_pylist(records), tmp_path / "a.parquet")
+    assert set(read(tmp_path / "a.parquet", group_column_name="who").splits["train"]["group"]) == {name}
+
+
+def test_a_group_that_is_no_word_is_refused_as_a_group(tmp_path):
+    records = [{"text": text, "label": label, "who": b"ann"} for text, label in ROWS]
+    pq.write_table(pa.Table.from_pylist(records), tmp_path / "a.parquet")
+    assert "a group should be a word" in refusal(tmp_path / "a.parquet", group_column_name="who")
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.config import ImageData, TextData
+from studio.data.reading.cells import are_lists
 from studio.data.reading.rows import Kind
 from studio.data.reading.table import Table
 from studio.errors import RequestError
@@ -86,8 +87,7 @@ def choose(table: Table, kind: Kind, data: TextData | ImageData) -> Chosen:
             f"--group_column_name {label} is the label column, and each class would be in one split only: name the "
             "column of what the rows belong to, or leave the flag out"
         )
-    first = next((row[label_at] for row in head if row[label_at] is not None), None)
-    several = data.label_delimiter is not None or isinstance(first, list)
+    several = data.label_delimiter is not None or are_lists([row[label_at] for row in head])
     return Chosen(table.columns[content_at], pair, label, data.group_column_name, several, data.label_delimiter)
 
 

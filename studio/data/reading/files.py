@@ -2,7 +2,6 @@
 
 import difflib
 import hashlib
-import math
 import os
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -10,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from studio.config import ImageData, TextData
-from studio.data.reading import archives, columns, folders, formats, labels, pictures
+from studio.data.reading import archives, cells, columns, folders, formats, pictures
 from studio.data.reading.rows import Kind, Picture, Row, Rows, store
-from studio.data.reading.table import CELL_LIMIT, DAMAGED_LIMIT, Table
+from studio.data.reading.table import DAMAGED_LIMIT, Table
 from studio.errors import RequestError
-
-_NO_TEXT = {"nan", "null", "<na>", "#n/a"}  # what programs write into an empty cell
 
 Reading = Callable[[Any], str | Picture | None]  # of a cell
 
@@ -38,13 +36,17 @@ def parts(path: Path, kind: Kind) -> dict[str, list[Path]]:
     return folders.layout(path, kind) if path.is_dir() else {"train": [path]}
 
 
-def read(parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData) -> tuple[dict[str, Rows], list[str]]:
-    """The rows of each split, and notes. Rows of a table without the label column of the training rows have no label.
+def read(
+    parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData
+) -> tuple[dict[str, Rows], list[str], set[str]]:
+    """The rows of each split; notes; and the labels that are names of folders.
+
+    Rows of a table without the label column of the training rows have no label.
 
     Raises:
         RequestError: a file that cannot be read, or a column that cannot be found.
     """
-    rows, notes = {}, []
+    rows, notes, folder_names = {}, [], set()
     group = data.group_column_name
     chosen: columns.Chosen | None = None
     headerless = False
@@ -56,6 +58,7 @@ def read(parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData) -
                     f"which have no columns. Put a table of file names, labels and {group} beside them"
                 )
             rows[split] = _from_class_folders(parts[split])
+            folder_names.update(pc.unique(rows[split].labels).to_pylist())
             notes += chain.from_iterable(map(pictures.passed_over, parts[split]))
             continue
         tables = [formats.open_table(part, data.column_names, headerless) for part in parts[split]]
@@ -65,12 +68,12 @@ def read(parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData) -
             headerless = tables[0].headerless and not data.column_names
             notes.append(f"{tables[0].path.name}: {chosen.told(kind)}")
         rows[split] = (_texts if kind == "text" else _pictures)(tables, chosen)
-    return rows, notes
+    return rows, notes, folder_names
 
 
 def _texts(tables: list[Table], chosen: columns.Chosen) -> Rows:
     state = [(_fingerprint(table.path), table.columns, table.headerless) for table in tables]
-    found = _found(tables, chosen, lambda _: _text)
+    found = _found(tables, chosen, lambda _: cells.text)
     return store(found, "text", f"{chosen} {state}", several=chosen.several, pairs=chosen.text_pair is not None)
 
 
@@ -106,34 +109,22 @@ def _from_class_folders(parents: list[Path]) -> Rows:
 
 def _found(tables: list[Table], chosen: columns.Chosen, reading: Callable[[Table], Reading]) -> Iterator[Row]:
     """Every row of the tables; faults are told with file and line."""
-    read_label = labels.reading(chosen.several, chosen.label_delimiter)
+    read_label = cells.labels(chosen.several, chosen.label_delimiter)
     for table in tables:
         read_content = reading(table)
         wanted = [chosen.content, chosen.text_pair, chosen.group]
         names = [name for name in wanted if name] + [chosen.label] * (chosen.label in table.columns)
-        for line, cells in table.rows([columns.position(table, name) for name in names]):
-            found = dict(zip(names, cells, strict=True))
+        for line, values in table.rows([columns.position(table, name) for name in names]):
+            found = dict(zip(names, values, strict=True))
             try:
                 yield Row(
                     read_content(found[chosen.content]),
                     read_label(found.get(chosen.label)),
-                    labels.group(found.get(chosen.group)),
-                    None if chosen.text_pair is None else _text(found[chosen.text_pair]) or "",
+                    cells.group(found.get(chosen.group)),
+                    None if chosen.text_pair is None else cells.text(found[chosen.text_pair]) or "",
                 )
             except RequestError as fault:
                 raise RequestError(f"{table.path}, line {line}: {fault}") from None
-
-
-def _text(cell: Any) -> str | None:
-    if isinstance(cell, str):
-        if len(cell) > CELL_LIMIT:
-            raise RequestError(f"a text of {len(cell):,} characters, more than the {CELL_LIMIT:,} accepted")
-        return None if cell.strip().casefold() in _NO_TEXT else cell
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return None
-    if isinstance(cell, int | float):
-        return str(cell)
-    raise RequestError(f"a text should be a string, found {cell!r:.60}; name another column with --text_column_name")
 
 
 def _first_missing(tables: list[Table], image: str) -> str:

@@ -9,7 +9,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studio.data.reading import archives, delimited, jsons, labels
+from studio.data.reading import archives, cells, delimited, jsons
 from studio.data.reading.table import COLUMN_LIMIT, Table
 from studio.errors import RequestError
 
@@ -58,15 +58,15 @@ def _parquet(path: Path) -> Table:
         raise RequestError(f"{path} has {len(schema.names):,} columns, more than the {COLUMN_LIMIT:,} accepted")
     features = datasets.Features.from_arrow_schema(schema)  # knows class names where `datasets` wrote the file
 
-    def cells(batch: pa.RecordBatch, name: str) -> list[Any]:
-        return [labels.named(cell, features[name]) for cell in batch.column(name).to_pylist()]
+    def read(batch: pa.RecordBatch, name: str) -> list[Any]:
+        return [cells.named(cell, features[name]) for cell in batch.column(name).to_pylist()]
 
     def rows(positions: Sequence[int]) -> Iterator[tuple[int, tuple[Any, ...]]]:
         names = [schema.names[at] for at in positions]
         try:
             with pq.ParquetFile(file) as parquet:
                 batches = parquet.iter_batches(_BATCH, columns=names)
-                tuples = (zip(*(cells(batch, name) for name in names), strict=True) for batch in batches)
+                tuples = (zip(*(read(batch, name) for name in names), strict=True) for batch in batches)
                 yield from enumerate(chain.from_iterable(tuples), start=1)
         except (pa.ArrowException, OSError) as fault:
             raise _damaged(path, fault) from fault

@@ -73,6 +73,15 @@ def test_rows_without_label_or_text_are_left_out(hub):
     assert list(source.splits["train"]["text"]) == ["text 0", "text 1", "text 4"]
 
 
+def test_texts_follow_the_rules_that_hold_for_files(hub):
+    rows = texts([1, 0, 1, 0, 1]).map(lambda row: {"sentence": "NaN" if row["idx"] == 3 else row["sentence"]})
+    hub["reviews"] = {"train": rows}
+    assert len(sources.read(TextData(dataset_name="reviews")).splits["train"]) == 4
+    hub["reviews"] = {"train": rows.map(lambda row: {"sentence": "x" * 1_000_001 * (row["idx"] == 2)})}
+    with pytest.raises(RequestError, match="reviews, row 3: a text of 1,000,001 characters"):
+        sources.read(TextData(dataset_name="reviews"))
+
+
 def test_an_image_set_is_read_without_decoding(hub):
     features = Features(img=Image(), label=ClassLabel(names=["cat", "dog"]))
     rows = {"img": [{"bytes": bytes([at]), "path": None} for at in range(4)], "label": [0, 1, 0, 1]}
