@@ -1,7 +1,9 @@
 """Reads labelled texts and pictures from files, folders, archives, the Hub and the samples into one shape."""
 
+import dataclasses
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from studio.errors import RequestError
 
 SPLITS = ("train", "validation", "test")
 _CHUNK = 10_000  # rows
+_OF_TABLES = {"text_column_name", "text_pair_column_name", "image_column_name", "label_column_name"}
+_OF_TABLES |= {"group_column_name", "label_delimiter", "column_names"}
 
 
 @dataclass
@@ -51,8 +55,6 @@ def read(data: TextData | ImageData) -> Source:
     origin, rows, notes, classes = name, {}, [], None
     places = {}  # of what is read from this machine
     if name.startswith("sample:"):
-        if data.group_column_name:
-            raise RequestError(f"--group_column_name {data.group_column_name}: {name} tells no groups; leave it out")
         rows["train"] = sample_rows.read(name, kind)
     elif data.dataset_name and _is_hub_id(name):
         rows, notes, classes = hub.read(data, kind)
@@ -61,8 +63,33 @@ def read(data: TextData | ImageData) -> Source:
     else:
         origin = Path(name).expanduser().resolve().name
         places = files.parts(Path(name), kind)
-    more_rows, more_notes, certain = files.read(places | _separate_places(data, kind), kind, data)
+    places |= _separate_places(data, kind)
+    if all(part.is_dir() for parts in places.values() for part in parts):
+        _refuse_idle(data, {"column_names"} if data.dataset_name and _is_hub_id(name) else _OF_TABLES)
+    more_rows, more_notes, certain = files.read(places, kind, data)
     return _assembled(rows | more_rows, notes + more_notes, classes, certain, origin, data)
+
+
+def refuse_losses(
+    before: Mapping[str, np.ndarray], left: Mapping[str, np.ndarray], names: list[str], origin: str
+) -> None:
+    """Checks what is left of the labels of each split when rows that cannot be used have been taken out.
+
+    Raises:
+        RequestError: a split is empty, or a class has lost all its training rows.
+    """
+    for split, labels_left in left.items():
+        if not len(labels_left):
+            raise RequestError(
+                f"{origin}: none of the {split} rows can be used: each lacks content that can be read, or a label "
+                f"that is known ({', '.join(map(repr, names[:10]))}); mend them or leave them out"
+            )
+    lost = np.setdiff1d(marks.pairs(before["train"])[1], marks.pairs(left["train"])[1])
+    if len(lost):
+        raise RequestError(
+            f"{origin}: no training row of class {', '.join(repr(names[at]) for at in lost[:10])} has content that can "
+            "be read; mend its rows, or take the class out"
+        )
 
 
 def _separate_places(data: TextData | ImageData, kind: Kind) -> dict[str, list[Path]]:
@@ -82,6 +109,16 @@ def _separate_places(data: TextData | ImageData, kind: Kind) -> dict[str, list[P
 def _flagged(data: TextData | ImageData) -> dict[str, str]:
     flags = {"validation": data.validation_file, "test": data.test_file}
     return {split: name for split, name in flags.items() if name}
+
+
+def _refuse_idle(data: Data, settings: set[str]) -> None:
+    """Refuses settings that say how tables are read, where none is."""
+    idle = [f"--{one.name}" for one in dataclasses.fields(data) if one.name in settings and getattr(data, one.name)]
+    if idle:
+        raise RequestError(
+            f"{' and '.join(idle)}: {data.dataset_name or data.train_file} is no table file whose columns could be "
+            f"named; leave {'them' if len(idle) > 1 else 'it'} out, or bring a table"
+        )
 
 
 def _is_hub_id(name: str) -> bool:
@@ -107,7 +144,9 @@ def _assembled(
     several = ids["train"].ndim == 2
     known = {split: (found >= 0).all(axis=1) if several else found >= 0 for split, found in ids.items()}
     kept = {split: known[split] & (part.hashes != 0) for split, part in rows.items()}
-    _check_classes({split: ids[split][kept[split]] for split in rows}, names, origin)
+    left = {split: ids[split][kept[split]] for split in rows}
+    refuse_losses({split: ids[split][known[split]] for split in rows}, left, names, origin)
+    _check_classes(left, names, origin)
     row_ids = _row_ids([(part.hashes, marks.codes(ids[split]), kept[split]) for split, part in rows.items()])
     label = datasets.ClassLabel(names=names)
     features = datasets.Features(

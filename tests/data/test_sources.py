@@ -19,6 +19,9 @@ from PIL import Image
 
 from studio.config import ImageData, TextData
 from studio.data import sources
+from studio.data.reading import formats
+from studio.data.reading import rows as rows_module
+from studio.data.reading.rows import Row
 from studio.errors import RequestError
 
 ROWS = [("a fine film", "good"), ("a dull film", "bad"), ("fine, all in all", "good"), ("so dull", "bad")]
@@ -456,6 +459,20 @@ def test_pictures_inside_a_parquet_file_are_read(tmp_path):
     assert [row["image"]["bytes"] for row in rows] == packed
 
 
+def test_large_pictures_in_a_table_are_held_a_few_at_a_time(tmp_path):
+    packed = [os.urandom(1_000_000) for _ in range(100)]
+    records = {"image": [{"bytes": data, "path": None} for data in packed], "label": [at % 2 for at in range(100)]}
+    pq.write_table(pa.table(records), tmp_path / "a.parquet", row_group_size=10)
+    del packed, records
+    table = formats.open_table(tmp_path / "a.parquet", [], False)
+    assert {len(image) for image, _ in table.head()} == {0}
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in table.rows([0, 1])]
+    assert len(held) == 100 and max(held) < 100_000_000
+    given = (Row(bytes(1_000_000), "x") for _ in range(100))
+    assert [len(batch) for batch in rows_module._batched(given)] == [33, 33, 33, 1]
+
+
 def test_sample_tweets_are_sure_and_each_text_comes_once():
     source = sources.read(TextData(dataset_name="sample:tweets"))
     texts = list(source.splits["train"]["text"])
@@ -550,13 +567,54 @@ def test_pictures_are_grouped_by_a_column_of_the_table_that_names_them(tmp_path)
     assert list(source.splits["train"]["group"]) == ["ann", "bob"]
 
 
+def test_the_group_column_is_never_guessed_to_be_the_text_or_the_label(tmp_path):
+    rows = [(f"the patient of {who} in a long sentence", text, who, label) for who, (text, label) in enumerate(ROWS)]
+    path = write(tmp_path / "a.csv", rows, ("summary", "phrase", "class", "mood"))
+    assert pairs(read(path, group_column_name="summary", label_column_name="mood"))[0] == ("a fine film", "good")
+    source = read(path, group_column_name="class", text_column_name="phrase")
+    assert pairs(source) == ROWS and source.splits["train"]["group"][:] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"label_column_name": "digit"}, {"group_column_name": "owner"}, {"label_delimiter": ";"},
+        {"column_names": ["a", "b"]}, {"image_column_name": "photo"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)  # fmt: skip
+def test_settings_for_tables_are_refused_where_there_is_none(tmp_path, settings):
+    picture(tmp_path / "cats" / "a.png"), picture(tmp_path / "dogs" / "b.png", 1)
+    for place in (tmp_path, "sample:mnist"):
+        assert f"--{next(iter(settings))}: {place} is no table" in refusal(place, ImageData, **settings)
+
+
+def test_columns_of_texts_are_refused_for_a_sample():
+    message = refusal("sample:tweets", text_column_name="a", text_pair_column_name="b")
+    assert "--text_column_name and --text_pair_column_name: sample:tweets is no table" in message
+
+
+def test_columns_can_be_named_for_a_test_table_beside_a_folder_of_classes(tmp_path):
+    picture(tmp_path / "photos" / "cats" / "a.png"), picture(tmp_path / "photos" / "dogs" / "b.png", 1)
+    table = write(tmp_path / "photos.csv", [("photos/cats/a.png", 1, "cats")], ("image", "class", "animal"))
+    data = ImageData(dataset_name=str(tmp_path / "photos"), test_file=str(table), label_column_name="animal")
+    assert len(sources.read(data).splits["test"]) == 1
+
+
+def test_test_rows_that_are_all_blank_are_refused_at_once(tmp_path):
+    write(tmp_path / "train.csv"), write(tmp_path / "test.csv", [("", "good"), (" ", "bad")])
+    assert "none of the test rows can be used" in refusal(tmp_path)
+
+
+def test_a_class_whose_training_texts_are_all_blank_is_refused_by_name(tmp_path):
+    rows = [*ROWS * 2, ("", "so so"), (" ", "so so")]
+    assert "no training row of class 'so so' has content" in refusal(write(tmp_path / "a.csv", rows))
+
+
 def test_a_group_column_that_cannot_be_had_is_refused(tmp_path):
     table = write(tmp_path / "a.csv")
     assert "no column 'pationt'" in refusal(table, group_column_name="pationt")
-    assert "--group_column_name label is the label column" in refusal(table, group_column_name="label")
-    picture(tmp_path / "photos" / "cats" / "a.png"), picture(tmp_path / "photos" / "dogs" / "b.png", 1)
-    assert "which have no columns" in refusal(tmp_path / "photos", ImageData, group_column_name="owner")
-    assert "tells no groups" in refusal("sample:tweets", group_column_name="owner")
+    assert "cannot tell which column of" in refusal(table, group_column_name="label")
     listed = tmp_path / "a.jsonl"
     listed.write_text('{"text": "one", "label": "x", "who": ["y"]}\n{"text": "two", "label": "z", "who": "y"}\n')
     assert "line 1: a group should be a word" in refusal(listed, group_column_name="who")

@@ -47,16 +47,10 @@ def read(
         RequestError: a file that cannot be read, or a column that cannot be found.
     """
     rows, notes, folder_names = {}, [], set()
-    group = data.group_column_name
     chosen: columns.Chosen | None = None
     headerless = False
     for split in sorted(parts, key=lambda split: split != "train"):  # the training rows choose
         if all(part.is_dir() for part in parts[split]):
-            if group:
-                raise RequestError(
-                    f"--group_column_name {group}: {parts[split][0]} has its pictures in folders named after classes, "
-                    f"which have no columns. Put a table of file names, labels and {group} beside them"
-                )
             rows[split] = _from_class_folders(parts[split])
             folder_names.update(pc.unique(rows[split].labels).to_pylist())
             notes += chain.from_iterable(map(pictures.passed_over, parts[split]))

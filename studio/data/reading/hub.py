@@ -23,11 +23,10 @@ from studio.config import ImageData, TextData
 from studio.data.reading import cells, columns
 from studio.data.reading.folders import SPLITS
 from studio.data.reading.rows import FEATURES, Kind, Rows, hash_picture, hash_text
-from studio.data.reading.table import Table
+from studio.data.reading.table import Table, batch_size
 from studio.errors import RequestError
 
 _PATIENCE_S = 5  # for the first answer of the Hub
-_BATCH = 500  # rows
 _INSTEAD = "give the path of a file or folder instead, or a sample (sample:tweets, sample:mnist)"
 
 
@@ -113,7 +112,7 @@ def _table(dataset: Dataset, name: str) -> Table:
 
     def rows(positions: Sequence[int]) -> Iterator[tuple[int, tuple]]:
         chosen = dataset.select_columns([dataset.column_names[at] for at in positions])
-        batches = chosen.with_format("arrow").iter(_BATCH)  # as stored: pictures stay packed
+        batches = _batches(chosen.with_format("arrow"))  # as stored: pictures stay packed
         for at, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
             yield at, tuple(row.values())
 
@@ -139,14 +138,18 @@ def _words(dataset: Dataset, column: str | None, read: Callable[[Any], Any], kin
     if column not in dataset.column_names:
         return pa.chunked_array([pa.nulls(len(dataset), kind)])
     feature = dataset.features[column]
-    batches = dataset.select_columns([column]).iter(_BATCH)
+    batches = _batches(dataset.select_columns([column]))
     return pa.chunked_array(
         [pa.array((read(cells.named(cell, feature)) for cell in batch[column]), kind) for batch in batches], kind
     )
 
 
+def _batches(dataset: Dataset) -> Iterator[Any]:
+    return dataset.iter(batch_size(dataset.features.arrow_schema.types))
+
+
 def _hashes(contents: Dataset, name: str) -> Iterator[int]:
-    found = (row for batch in contents.iter(_BATCH) for row in zip(*batch.values(), strict=True))
+    found = (row for batch in _batches(contents) for row in zip(*batch.values(), strict=True))
     for at, row in enumerate(found, start=1):
         try:
             yield _hash(*row)
