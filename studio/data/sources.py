@@ -62,12 +62,13 @@ def read(data: TextData | ImageData) -> Source:
         raise RequestError(f"--dataset_config_name and --dataset_revision are for data sets on the Hub, not for {name}")
     else:
         origin = Path(name).expanduser().resolve().name
-        places = files.parts(Path(name), kind)
-    places |= _separate_places(data, kind)
+        places, notes = files.parts(Path(name), kind)
+    separate, remarks = _separate_places(data, kind)
+    places |= separate
     if all(part.is_dir() for parts in places.values() for part in parts):
         _refuse_idle(data, {"column_names"} if data.dataset_name and _is_hub_id(name) else _OF_TABLES)
     more_rows, more_notes, certain = files.read(places, kind, data)
-    return _assembled(rows | more_rows, notes + more_notes, classes, certain, origin, data)
+    return _assembled(rows | more_rows, notes + remarks + more_notes, classes, certain, origin, data)
 
 
 def refuse_losses(
@@ -92,18 +93,19 @@ def refuse_losses(
         )
 
 
-def _separate_places(data: TextData | ImageData, kind: Kind) -> dict[str, list[Path]]:
-    """The files or folders of the splits that have flags of their own."""
-    found = {}
+def _separate_places(data: TextData | ImageData, kind: Kind) -> tuple[dict[str, list[Path]], list[str]]:
+    """The files or folders of the splits that have flags of their own; and notes."""
+    found, notes = {}, []
     for split, name in _flagged(data).items():
-        parts = files.parts(Path(name), kind)
+        parts, remarks = files.parts(Path(name), kind)
         if list(parts) != ["train"]:
             raise RequestError(
                 f"--{split}_file {name} is divided itself ({', '.join(parts)}): name one of its parts, "
                 "or give the whole as --dataset_name"
             )
         found[split] = parts["train"]
-    return found
+        notes += remarks
+    return found, notes
 
 
 def _flagged(data: TextData | ImageData) -> dict[str, str]:

@@ -438,13 +438,80 @@ def test_pictures_that_a_table_names_in_vain_are_counted_and_refused_when_many(t
     )
     assert len(few.splits["train"]) == 20 and any("1 of 21 rows have no image" in note for note in few.notes)
     many = write(tmp_path / "many.csv", [*rows, *(("x.png", "kind 1"),) * 5], ("image", "label"))
-    assert "5 of the 25 pictures" in refusal(many, ImageData) and "'x.png' on line 22" in refusal(many, ImageData)
+    told = f"of the 25 pictures that {many} names, 5 are not below the folder {tmp_path}, such as 'x.png' on line 22"
+    assert told in refusal(many, ImageData)
 
 
 def test_a_table_cannot_reach_pictures_outside_its_folder(tmp_path):
     picture(tmp_path / "secret.png")
     outside = [("../secret.png", "cat"), (str(tmp_path / "secret.png"), "dog")]
-    assert "2 of the 2 pictures" in refusal(write(tmp_path / "data" / "a.csv", outside, ("image", "label")), ImageData)
+    table = write(tmp_path / "data" / "a.csv", outside, ("image", "label"))
+    assert "2 are not below the folder" in refusal(table, ImageData)
+
+
+def labelled(tmp_path: Path, extra: list[tuple[str, str]], header=("image", "label")) -> Path:
+    """A table of twenty cats and twenty dogs in folders, and of what else it names."""
+    rows = [(f"{label}/{label} {at}.png", label) for label in ("cat", "dog") for at in range(20)]
+    for at, (name, _) in enumerate(rows):
+        picture(tmp_path / name, at)
+    return write(tmp_path / "labels.csv", [*rows, *extra], header)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_missing_picture_is_never_replaced_by_the_picture_of_another_row(tmp_path, turned):
+    names = [("cat/1.png", "cat"), ("dog/1.png", "dog")]
+    table = labelled(tmp_path, names[::-1] if turned else names)
+    picture(tmp_path / "cat" / "1.png", 100)  # and no dog
+    source = sources.read(ImageData(dataset_name=str(table)))
+    found = {(Path(row["image"]["path"]).parent.name, source.labels[row["label"]]) for row in source.splits["train"]}
+    assert found == {("cat", "cat"), ("dog", "dog")} and len(source.splits["train"]) == 41
+    assert any("1 have a name alone in common with" in note and "'dog/1.png' on line" in note for note in source.notes)
+
+
+def test_two_names_that_lead_to_one_picture_by_their_last_part_count_as_missing(tmp_path):
+    picture(tmp_path / "images" / "1.png", 100)
+    source = sources.read(ImageData(dataset_name=str(labelled(tmp_path, [("a/1.png", "cat"), ("b/1.png", "dog")]))))
+    assert len(source.splits["train"]) == 40 and any("2 have a name alone in common" in note for note in source.notes)
+
+
+def test_a_missing_picture_of_the_test_table_is_not_replaced_by_one_of_the_training_table(tmp_path):
+    labelled(tmp_path, [("cat/1.png", "cat")]).rename(tmp_path / "train.csv")
+    picture(tmp_path / "cat" / "1.png", 100)
+    rows = [*((f"dog/dog {at}.png", "dog") for at in range(20)), ("dog/1.png", "dog")]
+    write(tmp_path / "test.csv", rows, ("image", "label"))
+    source = sources.read(ImageData(dataset_name=str(tmp_path)))
+    assert {split: len(rows) for split, rows in source.splits.items()} == {"train": 41, "test": 20}
+
+
+def test_a_name_that_two_pictures_share_is_called_ambiguous(tmp_path):
+    picture(tmp_path / "cat" / "1.png", 100), picture(tmp_path / "dog" / "1.png", 101)
+    source = sources.read(ImageData(dataset_name=str(labelled(tmp_path, [("1.png", "cat")]))))
+    assert any("1 have a name that several pictures below" in note and "'1.png'" in note for note in source.notes)
+
+
+def test_pictures_found_by_name_alone_are_counted(tmp_path):
+    picture(tmp_path / "images" / "a.png", 100), picture(tmp_path / "images" / "b.png", 101)
+    names = [("/home/someone/a.png", "cat"), ("b", "dog"), ("CAT/cat 1.PNG", "cat")]
+    source = sources.read(ImageData(dataset_name=str(labelled(tmp_path, names))))
+    assert len(source.splits["train"]) == 43
+    assert any("2 names of pictures were found by their last part alone" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("tables", [["notes.csv"], ["a.csv", "b.tsv"]])
+@pytest.mark.parametrize("split", ["", "train"])
+def test_tables_that_stray_into_an_image_folder_are_named_and_not_read(tmp_path, tables, split):
+    for at, name in enumerate(["cats/a.png", "dogs/b.png"]):
+        picture(tmp_path / split / name, at)
+    for name in tables:
+        write(tmp_path / name)
+    source = sources.read(ImageData(dataset_name=str(tmp_path)))
+    assert source.labels == ["cats", "dogs"]
+    assert any(f"{', '.join(tables)} beside the folders" in note for note in source.notes)
+
+
+def test_a_table_beside_one_folder_of_pictures_is_read_and_its_wrong_names_are_told(tmp_path):
+    picture(tmp_path / "images" / "a.png"), write(tmp_path / "labels.csv", [("x.png", "cat"), ("y.png", "dog")])
+    assert "2 are not below the folder" in refusal(tmp_path, ImageData, image_column_name="text")
 
 
 def test_pictures_inside_a_parquet_file_are_read(tmp_path):

@@ -3,7 +3,9 @@
 import difflib
 import hashlib
 import os
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,8 @@ from studio.errors import RequestError
 Reading = Callable[[Any], str | Picture | None]  # of a cell
 
 
-def parts(path: Path, kind: Kind) -> dict[str, list[Path]]:
-    """Per split, the tables or class folders at a path; a single file or an undivided folder is all "train".
+def parts(path: Path, kind: Kind) -> tuple[dict[str, list[Path]], list[str]]:
+    """Per split, the tables or class folders at a path; a single file or an undivided folder is all "train". And notes.
 
     Raises:
         RequestError: nothing there, or an archive or folder that holds no data.
@@ -33,7 +35,7 @@ def parts(path: Path, kind: Kind) -> dict[str, list[Path]]:
         raise RequestError(f"{path} may not be read by you: change its permissions")
     if path.suffix.lower() == ".zip":
         path = archives.unzipped(path)
-    return folders.layout(path, kind) if path.is_dir() else {"train": [path]}
+    return folders.layout(path, kind) if path.is_dir() else ({"train": [path]}, [])
 
 
 def read(
@@ -46,7 +48,7 @@ def read(
     Raises:
         RequestError: a file that cannot be read, or a column that cannot be found.
     """
-    rows, notes, folder_names = {}, [], set()
+    rows, tables, notes, folder_names = {}, {}, [], set()
     chosen: columns.Chosen | None = None
     headerless = False
     for split in sorted(parts, key=lambda split: split != "train"):  # the training rows choose
@@ -55,13 +57,20 @@ def read(
             folder_names.update(pc.unique(rows[split].labels).to_pylist())
             notes += chain.from_iterable(map(pictures.passed_over, parts[split]))
             continue
-        tables = [formats.open_table(part, data.column_names, headerless) for part in parts[split]]
-        notes += [note for table in tables for note in table.notes]
+        tables[split] = [formats.open_table(part, data.column_names, headerless) for part in parts[split]]
+        notes += [note for table in tables[split] for note in table.notes]
         if chosen is None:
-            chosen = columns.choose(tables[0], kind, data)
-            headerless = tables[0].headerless and not data.column_names
-            notes.append(f"{tables[0].path.name}: {chosen.told(kind)}")
-        rows[split] = (_texts if kind == "text" else _pictures)(tables, chosen)
+            first = tables[split][0]
+            chosen = columns.choose(first, kind, data)
+            headerless = first.headerless and not data.column_names
+            notes.append(f"{first.path.name}: {chosen.told(kind)}")
+    if kind == "text":
+        return rows | {split: _texts(found, chosen) for split, found in tables.items()}, notes, folder_names
+    finders = _finders([table for found in tables.values() for table in found], chosen)
+    notes += [note for finder in finders.values() for note in finder.note()]
+    for split, found in tables.items():
+        rows[split], remarks = _pictures(found, chosen, finders)
+        notes += remarks
     return rows, notes, folder_names
 
 
@@ -71,21 +80,33 @@ def _texts(tables: list[Table], chosen: columns.Chosen) -> Rows:
     return store(found, "text", f"{chosen} {state}", several=chosen.several, pairs=chosen.text_pair is not None)
 
 
-def _pictures(tables: list[Table], chosen: columns.Chosen) -> Rows:
-    """Pictures that stand in the tables themselves, or in files below the folders of the tables."""
+def _finders(tables: list[Table], chosen: columns.Chosen) -> dict[Path, pictures.Finder]:
+    """For each folder of tables, what finds the pictures that they name."""
+    beside = defaultdict(list)
+    for table in tables:
+        beside[table.path.parent].append(table)
+    return {folder: pictures.Finder(folder, partial(_cells, found, chosen.content)) for folder, found in beside.items()}
+
+
+def _pictures(
+    tables: list[Table], chosen: columns.Chosen, finders: dict[Path, pictures.Finder]
+) -> tuple[Rows, list[str]]:
+    """Pictures that stand in the tables themselves, or in files below the folders of the tables; and notes."""
 
     def found() -> Iterator[Row]:
-        return _found(tables, chosen, lambda table: pictures.Finder(table.path.parent).find)
+        return _found(tables, chosen, lambda table: finders[table.path.parent].find)
 
     rows = store(found(), "image", pictures.stamp(found()), several=chosen.several)
-    missing = np.count_nonzero(rows.hashes == 0)
-    if missing > DAMAGED_LIMIT * len(rows.hashes):
-        raise RequestError(
-            f"{missing:,} of the {len(rows.hashes):,} pictures that {tables[0].path} names are not below the folder "
-            f"{tables[0].path.parent}, among them {_first_missing(tables, chosen.content)}. Put them there, correct "
-            "the names, or name the column of file names with --image_column_name"
-        )
-    return rows
+    notes = []
+    if missing := np.count_nonzero(rows.hashes == 0):
+        faults = _faults(tables, chosen.content, finders)
+        told = f"of the {len(rows.hashes):,} pictures that {tables[0].path} names, {faults}"
+        if missing > DAMAGED_LIMIT * len(rows.hashes):
+            raise RequestError(
+                f"{told}. Put them there, correct the names, or name the column of file names with --image_column_name"
+            )
+        notes.append(told)
+    return rows, notes
 
 
 def _from_class_folders(parents: list[Path]) -> Rows:
@@ -121,12 +142,21 @@ def _found(tables: list[Table], chosen: columns.Chosen, reading: Callable[[Table
                 raise RequestError(f"{table.path}, line {line}: {fault}") from None
 
 
-def _first_missing(tables: list[Table], image: str) -> str:
+def _cells(tables: list[Table], column: str) -> Iterator[Any]:
+    return (cell for table in tables for _, (cell,) in table.rows([columns.position(table, column)]))
+
+
+def _faults(tables: list[Table], image: str, finders: dict[Path, pictures.Finder]) -> str:
+    """Why pictures were not found: how often each reason holds, and where first."""
+    counts, first = Counter(), {}
     for table in tables:
-        find = pictures.Finder(table.path.parent).find
+        finder = finders[table.path.parent]
         for line, (cell,) in table.rows([columns.position(table, image)]):
-            if find(cell) is None:
-                return f"{cell!r} on line {line}"
+            if finder.find(cell) is None:
+                fault = finder.fault(cell)
+                counts[fault] += 1
+                first.setdefault(fault, f"{cell!r:.80} on line {line}")
+    return "; ".join(f"{count:,} {fault}, such as {first[fault]}" for fault, count in counts.items())
 
 
 def _fingerprint(path: Path) -> str:
