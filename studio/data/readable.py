@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from datasets import Dataset
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import Progress
 
 from studio.data.decode import UnreadablePicture, decode
-from studio.data.sources import Source
+from studio.data.marks import labels_of
+from studio.data.sources import Source, refuse_losses
 from studio.errors import RequestError
 
 CHECKED_AT = 32  # pixels: a large JPEG is read from its first byte to its last also when it is decoded small
@@ -21,15 +23,18 @@ def readable(source: Source) -> Source:
     """The source without its unreadable pictures, which are counted and named in its notes, as blank ones are.
 
     Raises:
-        RequestError: more than three pictures and more than a tenth of all are unreadable, or all are.
+        RequestError: more than three pictures and more than a tenth of all are unreadable, or all are, or those of
+            a split or of a class to train on.
     """
     kept, complaints, blanks = {}, [], []
     total = sum(len(rows) for rows in source.splits.values())
-    with tqdm(total=total, desc="Checking pictures", unit=" pictures", delay=1, leave=False, disable=None) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Checking pictures", total=total)
         for name, rows in source.splits.items():
             good = []
             for index, (complaint, blank) in enumerate(_checks(rows)):
-                bar.update()
+                bar.advance(task)
                 blanks += [blank] if blank else []
                 if complaint is None:
                     good.append(index)
@@ -47,6 +52,8 @@ def readable(source: Source) -> Source:
             f"{source.origin}: {len(complaints)} of {total} pictures cannot be read ({listed}). Up to a tenth would be "
             "left out; with so many, repair or remove these files first"
         )
+    labels, left = ({split: labels_of(rows) for split, rows in found.items()} for found in (source.splits, kept))
+    refuse_losses(labels, left, source.labels, source.origin)
     if complaints:
         notes.append(f"{len(complaints)} of {total} pictures cannot be read and are left out: {listed}.")
     return dataclasses.replace(source, splits=kept, notes=source.notes + notes)

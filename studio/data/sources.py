@@ -1,7 +1,9 @@
 """Reads labelled texts and pictures from files, folders, archives, the Hub and the samples into one shape."""
 
+import dataclasses
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +15,14 @@ from datasets import Dataset
 
 from studio.config import Data, ImageData, TextData
 from studio.data import marks
-from studio.data.reading import files, formats, hub, labels, sample_rows
+from studio.data.reading import cells, files, formats, hub, labels, sample_rows
 from studio.data.reading.rows import Kind, Rows
 from studio.errors import RequestError
 
 SPLITS = ("train", "validation", "test")
 _CHUNK = 10_000  # rows
+_OF_TABLES = {"text_column_name", "text_pair_column_name", "image_column_name", "label_column_name"}
+_OF_TABLES |= {"group_column_name", "label_delimiter", "column_names"}
 
 
 @dataclass
@@ -51,8 +55,6 @@ def read(data: TextData | ImageData) -> Source:
     origin, rows, notes, classes = name, {}, [], None
     places = {}  # of what is read from this machine
     if name.startswith("sample:"):
-        if data.group_column_name:
-            raise RequestError(f"--group_column_name {data.group_column_name}: {name} tells no groups; leave it out")
         rows["train"] = sample_rows.read(name, kind)
     elif data.dataset_name and _is_hub_id(name):
         rows, notes, classes = hub.read(data, kind)
@@ -60,28 +62,65 @@ def read(data: TextData | ImageData) -> Source:
         raise RequestError(f"--dataset_config_name and --dataset_revision are for data sets on the Hub, not for {name}")
     else:
         origin = Path(name).expanduser().resolve().name
-        places = files.parts(Path(name), kind)
-    more_rows, more_notes = files.read(places | _separate_places(data, kind), kind, data)
-    return _assembled(rows | more_rows, notes + more_notes, classes, origin, data)
+        places, notes = files.parts(Path(name), kind)
+    separate, remarks = _separate_places(data, kind)
+    places |= separate
+    if all(part.is_dir() for parts in places.values() for part in parts):
+        _refuse_idle(data, {"column_names"} if data.dataset_name and _is_hub_id(name) else _OF_TABLES)
+    more_rows, more_notes, certain = files.read(places, kind, data)
+    return _assembled(rows | more_rows, notes + remarks + more_notes, classes, certain, origin, data)
 
 
-def _separate_places(data: TextData | ImageData, kind: Kind) -> dict[str, list[Path]]:
-    """The files or folders of the splits that have flags of their own."""
-    found = {}
+def refuse_losses(
+    before: Mapping[str, np.ndarray], left: Mapping[str, np.ndarray], names: list[str], origin: str
+) -> None:
+    """Checks what is left of the labels of each split when rows that cannot be used have been taken out.
+
+    Raises:
+        RequestError: a split is empty, or a class has lost all its training rows.
+    """
+    for split, labels_left in left.items():
+        if not len(labels_left):
+            raise RequestError(
+                f"{origin}: none of the {split} rows can be used: each lacks content that can be read, or a label "
+                f"that is known ({', '.join(map(repr, names[:10]))}); mend them or leave them out"
+            )
+    lost = np.setdiff1d(marks.pairs(before["train"])[1], marks.pairs(left["train"])[1])
+    if len(lost):
+        raise RequestError(
+            f"{origin}: no training row of class {', '.join(repr(names[at]) for at in lost[:10])} has content that can "
+            "be read; mend its rows, or take the class out"
+        )
+
+
+def _separate_places(data: TextData | ImageData, kind: Kind) -> tuple[dict[str, list[Path]], list[str]]:
+    """The files or folders of the splits that have flags of their own; and notes."""
+    found, notes = {}, []
     for split, name in _flagged(data).items():
-        parts = files.parts(Path(name), kind)
+        parts, remarks = files.parts(Path(name), kind)
         if list(parts) != ["train"]:
             raise RequestError(
                 f"--{split}_file {name} is divided itself ({', '.join(parts)}): name one of its parts, "
                 "or give the whole as --dataset_name"
             )
         found[split] = parts["train"]
-    return found
+        notes += remarks
+    return found, notes
 
 
 def _flagged(data: TextData | ImageData) -> dict[str, str]:
     flags = {"validation": data.validation_file, "test": data.test_file}
     return {split: name for split, name in flags.items() if name}
+
+
+def _refuse_idle(data: Data, settings: set[str]) -> None:
+    """Refuses settings that say how tables are read, where none is."""
+    idle = [f"--{one.name}" for one in dataclasses.fields(data) if one.name in settings and getattr(data, one.name)]
+    if idle:
+        raise RequestError(
+            f"{' and '.join(idle)}: {data.dataset_name or data.train_file} is no table file whose columns could be "
+            f"named; leave {'them' if len(idle) > 1 else 'it'} out, or bring a table"
+        )
 
 
 def _is_hub_id(name: str) -> bool:
@@ -91,12 +130,14 @@ def _is_hub_id(name: str) -> bool:
     return not Path(name).expanduser().exists() and not like_a_file and bool(like_an_id)
 
 
-def _assembled(found: dict[str, Rows], notes: list[str], classes: list[str] | None, origin: str, data: Data) -> Source:
+def _assembled(
+    found: dict[str, Rows], notes: list[str], classes: list[str] | None, certain: set[str], origin: str, data: Data
+) -> Source:
     """Labels become ids, rows without label or content are left out, every other row gets its id."""
     rows = {split: found[split] for split in SPLITS if split in found}
     notes = notes + _drop_unlabelled(rows, _flagged(data))
     written = {split: part.labels for split, part in rows.items()}
-    names, ids, remarks = labels.number(written, classes, origin, data.merge_label_spellings)
+    names, ids, remarks = labels.number(written, classes, origin, data.merge_label_spellings, certain)
     notes += remarks
     empty = sum(np.count_nonzero(part.hashes == 0) for part in rows.values())
     if empty:
@@ -105,7 +146,9 @@ def _assembled(found: dict[str, Rows], notes: list[str], classes: list[str] | No
     several = ids["train"].ndim == 2
     known = {split: (found >= 0).all(axis=1) if several else found >= 0 for split, found in ids.items()}
     kept = {split: known[split] & (part.hashes != 0) for split, part in rows.items()}
-    _check_classes({split: ids[split][kept[split]] for split in rows}, names, origin)
+    left = {split: ids[split][kept[split]] for split in rows}
+    refuse_losses({split: ids[split][known[split]] for split in rows}, left, names, origin)
+    _check_classes(left, names, origin)
     row_ids = _row_ids([(part.hashes, marks.codes(ids[split]), kept[split]) for split, part in rows.items()])
     label = datasets.ClassLabel(names=names)
     features = datasets.Features(
@@ -114,9 +157,10 @@ def _assembled(found: dict[str, Rows], notes: list[str], classes: list[str] | No
     if data.group_column_name:
         features["group"] = datasets.Value("string")
         notes += _ungrouped(rows, data.group_column_name)
+    groups = _groups(rows)
     splits = {}
     for (split, part), identities in zip(rows.items(), row_ids, strict=True):
-        named = {"label": marks.lists(ids[split]), "row_id": identities, "group": part.groups}
+        named = {"label": marks.lists(ids[split]), "row_id": identities, "group": groups[split]}
         table = pa.table({name: named[name] for name in features})
         # Without a fingerprint, `datasets` makes one from a copy of the whole table.
         fingerprint = hashlib.blake2b(ids[split], key=hashlib.blake2b(part.hashes).digest()).hexdigest()
@@ -132,7 +176,7 @@ def _drop_unlabelled(rows: dict[str, Rows], flagged: dict[str, str]) -> list[str
     notes = []
     for split in [split for split in rows if split != "train"]:
         found = {(label or "").strip().casefold() for label in pc.unique(labels.flat(rows[split].labels)).to_pylist()}
-        if found <= labels.MISSING | hidden:
+        if found <= cells.NO_LABEL | hidden:
             if split in flagged:
                 raise RequestError(
                     f"--{split}_file {flagged[split]} has no labels, or not in the column of the training rows"
@@ -142,11 +186,25 @@ def _drop_unlabelled(rows: dict[str, Rows], flagged: dict[str, str]) -> list[str
     return notes
 
 
+def _groups(rows: dict[str, Rows]) -> dict[str, pa.ChunkedArray]:
+    """To whom or what the rows belong; where all of them are numbers, 12.0 and 12 are the same."""
+    groups = {split: part.groups for split, part in rows.items()}
+    names = pc.unique(pa.chunked_array([chunk for part in groups.values() for chunk in part.chunks], pa.string()))
+    numbers = pc.all(pc.match_substring_regex(names, r"^-?\d+(\.\d*)?$")).as_py()
+    if not numbers or not pc.any(pc.match_substring(names, ".")).as_py():
+        return groups
+    return {split: pc.replace_substring_regex(part, r"\.0*$", "") for split, part in groups.items()}
+
+
 def _ungrouped(rows: dict[str, Rows], column: str) -> list[str]:
     """A note on rows that belong to no known group."""
     count = sum(part.groups.null_count for part in rows.values())
     total = sum(len(part.hashes) for part in rows.values())
-    return [f"{count:,} of {total:,} rows have no {column}: each was taken for a group of its own"] if count else []
+    return (
+        [f"{count:,} of {total:,} rows have no {column} (or a word such as None): each is a group of its own"]
+        if count
+        else []
+    )
 
 
 def _check_classes(ids: dict[str, np.ndarray], names: list[str], origin: str) -> None:

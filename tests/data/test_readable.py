@@ -1,5 +1,6 @@
 """Unreadable pictures are left out, counted and named; too many of them are refused."""
 
+import dataclasses
 import io
 
 import pytest
@@ -75,6 +76,21 @@ def test_more_than_a_tenth_is_refused_once_there_are_more_than_three(bad, total,
         readable(given)
 
 
+def test_a_split_or_class_of_which_no_picture_can_be_read_is_refused():
+    good = [png(i) for i in range(30)]
+    with pytest.raises(RequestError, match="zoo: none of the test rows can be used"):
+        readable(source(train=rows(good), test=rows([b""])))
+    train = rows([*good, b""]).remove_columns("label").add_column("label", [0] * 30 + [1])
+    with pytest.raises(RequestError, match="no training row of class 'b' has content"):
+        readable(dataclasses.replace(source(train=train), labels=["a", "b"]))
+
+
 def test_no_bar_is_drawn_where_nobody_watches(capfd):
     readable(source(train=rows([png(1)])))
-    assert capfd.readouterr().err == ""
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bar_is_drawn_on_a_terminal(capfd, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    readable(source(train=rows([png(1)])))
+    assert "Checking pictures" in capfd.readouterr().err

@@ -61,6 +61,51 @@ def test_joined_strings_are_divided_and_a_lone_delimiter_means_no_label(tmp_path
     assert named(read(table(tmp_path / "a.csv", rows), label_delimiter=";")) == EXPECTED
 
 
+@pytest.mark.parametrize(
+    "write",
+    [str, json.dumps, lambda labels: str(np.array(labels, dtype=str))],
+    ids=["pandas", "json", "pandas of numpy arrays"],
+)
+def test_lists_that_were_written_as_strings_are_lists(tmp_path, write):
+    rows = [(text, write(labels)) for text, labels in ROWS] + [("who knows", "")]
+    assert named(read(table(tmp_path / "a.csv", rows))) == EXPECTED
+
+
+def test_quotes_accents_and_gaps_in_a_list_that_was_written_as_a_string_survive(tmp_path):
+    rows = [("one", ["it's", "a, b"]), ("two", ["caf\u00e9", None]), ("three", [1.0, 2])]
+    written = [(text, json.dumps(labels) if text == "two" else str(labels)) for text, labels in rows]
+    assert named(read(table(tmp_path / "a.csv", written * 4))) == [
+        ("one", {"it's", "a, b"}), ("two", {"café"}), ("three", {"1.0", "2"})
+    ] * 4  # fmt: skip
+
+
+def test_a_word_in_brackets_is_a_label_like_any_other(tmp_path):
+    rows = [("one", "[spam]"), ("two", "[ham]")] * 3
+    assert read(table(tmp_path / "a.csv", rows)).labels == ["[ham]", "[spam]"]
+
+
+def test_a_list_in_a_string_that_cannot_be_read_is_refused_by_line(tmp_path):
+    with pytest.raises(RequestError, match=r"line 3: the label '\\x' in a list has a backslash"):
+        read(table(tmp_path / "a.csv", [("one", "['x']"), ("two", r"['\x']")]))
+    with pytest.raises(RequestError, match="--label_delimiter is for labels in one string, found the list"):
+        read(table(tmp_path / "b.csv", [("one", "['x']"), ("two", "['y']")]), label_delimiter=",")
+
+
+@pytest.mark.parametrize("delimiter", [";", "|", ","])
+def test_labels_joined_in_one_string_come_with_the_remedy(tmp_path, delimiter):
+    rows = [("one", "music"), ("two", "film"), ("three", f"music{delimiter} film"), ("four", "dance")] * 3
+    source = read(table(tmp_path / "a.csv", rows))
+    assert any(f'--label_delimiter "{delimiter}" reads them so' in note for note in source.notes)
+    few = [("one", "music"), ("two", "film"), ("three", f"film{delimiter}music")]
+    with pytest.raises(RequestError, match="no classes.*--label_delimiter"):
+        read(table(tmp_path / "b.csv", few))
+
+
+def test_labels_with_a_comma_in_their_name_are_left_alone(tmp_path):
+    rows = [("one", "music, live"), ("two", "film"), ("three", "arts, crafts")] * 3
+    assert not any("--label_delimiter" in note for note in read(table(tmp_path / "a.csv", rows)).notes)
+
+
 def test_class_names_inside_a_parquet_file_are_used_in_lists_too(tmp_path):
     features = Features(text=Value("string"), labels=List(ClassLabel(names=["music", "film"])))
     rows = {"text": [text for text, _ in ROWS], "labels": [[0, 1], [0], [], [1]]}

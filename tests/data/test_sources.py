@@ -6,6 +6,8 @@ import json
 import os
 import sys
 import zipfile
+from datetime import date
+from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from PIL import Image
 
 from studio.config import ImageData, TextData
 from studio.data import sources
+from studio.data.reading import formats
+from studio.data.reading import rows as rows_module
+from studio.data.reading.rows import Row
 from studio.errors import RequestError
 
 ROWS = [("a fine film", "good"), ("a dull film", "bad"), ("fine, all in all", "good"), ("so dull", "bad")]
@@ -136,6 +141,12 @@ def test_column_names_are_for_files_without_header(tmp_path):
     assert "3 cells" in refusal(path, column_names=["label", "text"])
 
 
+def test_column_names_that_were_swapped_by_mistake_can_be_put_right(tmp_path):
+    path = write(tmp_path / "rows.csv", ROWS * 2, header=None)
+    read(path, column_names=["label", "text"])
+    assert pairs(read(path, column_names=["text", "label"])) == ROWS * 2
+
+
 def test_columns_are_found_by_name_and_an_index_column_is_no_text(tmp_path):
     rows = [
         (i, 100 + i, label, "http://x/a-rather-long-address-of-a-page", text) for i, (text, label) in enumerate(ROWS)
@@ -179,9 +190,38 @@ def test_data_without_most_labels_is_refused(tmp_path):
 
 def test_the_word_none_is_a_class_where_it_is_frequent_and_a_gap_where_it_is_rare(tmp_path):
     frequent = read(write(tmp_path / "a.csv", [*ROWS * 2, ("no topic", "None"), ("nothing", "None")]))
-    assert frequent.labels == ["None", "bad", "good"] and any('"None"' in note for note in frequent.notes)
+    assert frequent.labels == ["None", "bad", "good"] and any(
+        "the label 'None' (2 rows) was taken for a class" in note for note in frequent.notes
+    )
     rare = read(write(tmp_path / "b.csv", [*ROWS * 10, ("no topic", "None")]))
     assert rare.labels == ["bad", "good"] and any("None 1" in note for note in rare.notes)
+    assert "where 'None' is the name of a class, give that class another name" in rare.notes
+
+
+def test_the_word_none_is_a_class_among_many_however_it_is_spelt(tmp_path):
+    names = [f"kind {at}" for at in range(49)] + ["none"]
+    rows = [(f"text {at}", names[at % 50]) for at in range(1000)]
+    rows = [(text, "None" if at % 100 == 49 else label) for at, (text, label) in enumerate(rows)]
+    source = read(write(tmp_path / "a.csv", rows))
+    assert len(source.splits["train"]) == 1000 and {"None", "none"} <= set(source.labels)
+    assert any("the label 'None', 'none' (20 rows) was taken for a class" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("column", ["text", "label", "author"])
+def test_the_null_of_a_database_dump_means_that_nothing_is_there(tmp_path, column):
+    last = {"text": "one more", "label": "good", "author": "bob"} | {column: r"\N"}
+    path = write(tmp_path / "a.csv", [*((*row, "ann") for row in ROWS * 2), tuple(last.values())], tuple(last))
+    rows = read(path, group_column_name="author").splits["train"]
+    assert len(rows) == (9 if column == "author" else 8) and r"\N" not in rows["group"][:]
+
+
+def test_classes_in_folders_called_none_or_nan_keep_their_pictures(tmp_path):
+    for at in range(40):
+        picture(tmp_path / f"kind {at % 4}" / f"{at}.png", at)
+    for at, name in enumerate(["none", "null", "NA", "nan"]):
+        picture(tmp_path / name / "a.png", 100 + at)
+    source = sources.read(ImageData(dataset_name=str(tmp_path)))
+    assert {"none", "null", "NA", "nan"} < set(source.labels) and len(source.splits["train"]) == 44
 
 
 def test_rows_without_text_are_left_out_and_counted(tmp_path):
@@ -398,13 +438,80 @@ def test_pictures_that_a_table_names_in_vain_are_counted_and_refused_when_many(t
     )
     assert len(few.splits["train"]) == 20 and any("1 of 21 rows have no image" in note for note in few.notes)
     many = write(tmp_path / "many.csv", [*rows, *(("x.png", "kind 1"),) * 5], ("image", "label"))
-    assert "5 of the 25 pictures" in refusal(many, ImageData) and "'x.png' on line 22" in refusal(many, ImageData)
+    told = f"of the 25 pictures that {many} names, 5 are not below the folder {tmp_path}, such as 'x.png' on line 22"
+    assert told in refusal(many, ImageData)
 
 
 def test_a_table_cannot_reach_pictures_outside_its_folder(tmp_path):
     picture(tmp_path / "secret.png")
     outside = [("../secret.png", "cat"), (str(tmp_path / "secret.png"), "dog")]
-    assert "2 of the 2 pictures" in refusal(write(tmp_path / "data" / "a.csv", outside, ("image", "label")), ImageData)
+    table = write(tmp_path / "data" / "a.csv", outside, ("image", "label"))
+    assert "2 are not below the folder" in refusal(table, ImageData)
+
+
+def labelled(tmp_path: Path, extra: list[tuple[str, str]], header=("image", "label")) -> Path:
+    """A table of twenty cats and twenty dogs in folders, and of what else it names."""
+    rows = [(f"{label}/{label} {at}.png", label) for label in ("cat", "dog") for at in range(20)]
+    for at, (name, _) in enumerate(rows):
+        picture(tmp_path / name, at)
+    return write(tmp_path / "labels.csv", [*rows, *extra], header)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_missing_picture_is_never_replaced_by_the_picture_of_another_row(tmp_path, turned):
+    names = [("cat/1.png", "cat"), ("dog/1.png", "dog")]
+    table = labelled(tmp_path, names[::-1] if turned else names)
+    picture(tmp_path / "cat" / "1.png", 100)  # and no dog
+    source = sources.read(ImageData(dataset_name=str(table)))
+    found = {(Path(row["image"]["path"]).parent.name, source.labels[row["label"]]) for row in source.splits["train"]}
+    assert found == {("cat", "cat"), ("dog", "dog")} and len(source.splits["train"]) == 41
+    assert any("1 have a name alone in common with" in note and "'dog/1.png' on line" in note for note in source.notes)
+
+
+def test_two_names_that_lead_to_one_picture_by_their_last_part_count_as_missing(tmp_path):
+    picture(tmp_path / "images" / "1.png", 100)
+    source = sources.read(ImageData(dataset_name=str(labelled(tmp_path, [("a/1.png", "cat"), ("b/1.png", "dog")]))))
+    assert len(source.splits["train"]) == 40 and any("2 have a name alone in common" in note for note in source.notes)
+
+
+def test_a_missing_picture_of_the_test_table_is_not_replaced_by_one_of_the_training_table(tmp_path):
+    labelled(tmp_path, [("cat/1.png", "cat")]).rename(tmp_path / "train.csv")
+    picture(tmp_path / "cat" / "1.png", 100)
+    rows = [*((f"dog/dog {at}.png", "dog") for at in range(20)), ("dog/1.png", "dog")]
+    write(tmp_path / "test.csv", rows, ("image", "label"))
+    source = sources.read(ImageData(dataset_name=str(tmp_path)))
+    assert {split: len(rows) for split, rows in source.splits.items()} == {"train": 41, "test": 20}
+
+
+def test_a_name_that_two_pictures_share_is_called_ambiguous(tmp_path):
+    picture(tmp_path / "cat" / "1.png", 100), picture(tmp_path / "dog" / "1.png", 101)
+    source = sources.read(ImageData(dataset_name=str(labelled(tmp_path, [("1.png", "cat")]))))
+    assert any("1 have a name that several pictures below" in note and "'1.png'" in note for note in source.notes)
+
+
+def test_pictures_found_by_name_alone_are_counted(tmp_path):
+    picture(tmp_path / "images" / "a.png", 100), picture(tmp_path / "images" / "b.png", 101)
+    names = [("/home/someone/a.png", "cat"), ("b", "dog"), ("CAT/cat 1.PNG", "cat")]
+    source = sources.read(ImageData(dataset_name=str(labelled(tmp_path, names))))
+    assert len(source.splits["train"]) == 43
+    assert any("2 names of pictures were found by their last part alone" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("tables", [["notes.csv"], ["a.csv", "b.tsv"]])
+@pytest.mark.parametrize("split", ["", "train"])
+def test_tables_that_stray_into_an_image_folder_are_named_and_not_read(tmp_path, tables, split):
+    for at, name in enumerate(["cats/a.png", "dogs/b.png"]):
+        picture(tmp_path / split / name, at)
+    for name in tables:
+        write(tmp_path / name)
+    source = sources.read(ImageData(dataset_name=str(tmp_path)))
+    assert source.labels == ["cats", "dogs"]
+    assert any(f"{', '.join(tables)} beside the folders" in note for note in source.notes)
+
+
+def test_a_table_beside_one_folder_of_pictures_is_read_and_its_wrong_names_are_told(tmp_path):
+    picture(tmp_path / "images" / "a.png"), write(tmp_path / "labels.csv", [("x.png", "cat"), ("y.png", "dog")])
+    assert "2 are not below the folder" in refusal(tmp_path, ImageData, image_column_name="text")
 
 
 def test_pictures_inside_a_parquet_file_are_read(tmp_path):
@@ -417,6 +524,20 @@ def test_pictures_inside_a_parquet_file_are_read(tmp_path):
     pq.write_table(pa.Table.from_pylist(records), tmp_path / "a.parquet")
     rows = sources.read(ImageData(dataset_name=str(tmp_path / "a.parquet"))).splits["train"]
     assert [row["image"]["bytes"] for row in rows] == packed
+
+
+def test_large_pictures_in_a_table_are_held_a_few_at_a_time(tmp_path):
+    packed = [os.urandom(1_000_000) for _ in range(100)]
+    records = {"image": [{"bytes": data, "path": None} for data in packed], "label": [at % 2 for at in range(100)]}
+    pq.write_table(pa.table(records), tmp_path / "a.parquet", row_group_size=10)
+    del packed, records
+    table = formats.open_table(tmp_path / "a.parquet", [], False)
+    assert {len(image) for image, _ in table.head()} == {0}
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in table.rows([0, 1])]
+    assert len(held) == 100 and max(held) < 100_000_000
+    given = (Row(bytes(1_000_000), "x") for _ in range(100))
+    assert [len(batch) for batch in rows_module._batched(given)] == [33, 33, 33, 1]
 
 
 def test_sample_tweets_are_sure_and_each_text_comes_once():
@@ -461,6 +582,41 @@ def test_a_group_column_comes_along_and_rows_without_are_counted(tmp_path):
     assert any("2 of 4 rows have no patient" in note for note in source.notes)
 
 
+def test_groups_that_are_numbers_are_the_same_however_their_file_writes_them(tmp_path):
+    header = ("text", "label", "who")
+    write(tmp_path / "train.csv", [(*row, f"{at}.0") for at, row in enumerate(ROWS)], header)
+    write(tmp_path / "test.csv", [(*row, at) for at, row in enumerate(ROWS)], header)
+    source = read(tmp_path, group_column_name="who")
+    assert source.splits["train"]["group"][:] == source.splits["test"]["group"][:] == ["0", "1", "2", "3"]
+
+
+def test_groups_that_look_like_numbers_now_and_then_stay_as_they_are(tmp_path):
+    rows = [(*row, who) for row, who in zip(ROWS, ["1.0", "1", "v1.0", "x"], strict=True)]
+    source = read(write(tmp_path / "a.csv", rows, ("text", "label", "version")), group_column_name="version")
+    assert source.splits["train"]["group"][:] == ["1.0", "1", "v1.0", "x"]
+
+
+def test_unknown_groups_are_known_by_the_same_words_as_unknown_labels(tmp_path):
+    rows = [(*row, who) for row, who in zip(ROWS, ["ann", "None", "n/a", "?"], strict=True)]
+    source = read(write(tmp_path / "a.csv", rows, ("text", "label", "who")), group_column_name="who")
+    assert source.splits["train"]["group"][:] == ["ann", None, None, None]
+
+
+@pytest.mark.parametrize(
+    "value, name", [(date(2024, 5, 1), "2024-05-01"), (Decimal("12.00"), "12"), (Decimal("1.50"), "1.50")]
+)
+def test_a_group_may_be_a_date_or_a_decimal(tmp_path, value, name):
+    records = [{"text": text, "label": label, "who": value} for text, label in ROWS]
+    pq.write_table(pa.Table.from_pylist(records), tmp_path / "a.parquet")
+    assert set(read(tmp_path / "a.parquet", group_column_name="who").splits["train"]["group"]) == {name}
+
+
+def test_a_group_that_is_no_word_is_refused_as_a_group(tmp_path):
+    records = [{"text": text, "label": label, "who": b"ann"} for text, label in ROWS]
+    pq.write_table(pa.Table.from_pylist(records), tmp_path / "a.parquet")
+    assert "a group should be a word" in refusal(tmp_path / "a.parquet", group_column_name="who")
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
 def test_groups_that_are_numbers_are_read_from_typed_files(tmp_path, name):
     records = [{"text": text, "label": label, "who": 3.0 if at % 2 else 4} for at, (text, label) in enumerate(ROWS)]
@@ -478,13 +634,54 @@ def test_pictures_are_grouped_by_a_column_of_the_table_that_names_them(tmp_path)
     assert list(source.splits["train"]["group"]) == ["ann", "bob"]
 
 
+def test_the_group_column_is_never_guessed_to_be_the_text_or_the_label(tmp_path):
+    rows = [(f"the patient of {who} in a long sentence", text, who, label) for who, (text, label) in enumerate(ROWS)]
+    path = write(tmp_path / "a.csv", rows, ("summary", "phrase", "class", "mood"))
+    assert pairs(read(path, group_column_name="summary", label_column_name="mood"))[0] == ("a fine film", "good")
+    source = read(path, group_column_name="class", text_column_name="phrase")
+    assert pairs(source) == ROWS and source.splits["train"]["group"][:] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"label_column_name": "digit"}, {"group_column_name": "owner"}, {"label_delimiter": ";"},
+        {"column_names": ["a", "b"]}, {"image_column_name": "photo"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)  # fmt: skip
+def test_settings_for_tables_are_refused_where_there_is_none(tmp_path, settings):
+    picture(tmp_path / "cats" / "a.png"), picture(tmp_path / "dogs" / "b.png", 1)
+    for place in (tmp_path, "sample:mnist"):
+        assert f"--{next(iter(settings))}: {place} is no table" in refusal(place, ImageData, **settings)
+
+
+def test_columns_of_texts_are_refused_for_a_sample():
+    message = refusal("sample:tweets", text_column_name="a", text_pair_column_name="b")
+    assert "--text_column_name and --text_pair_column_name: sample:tweets is no table" in message
+
+
+def test_columns_can_be_named_for_a_test_table_beside_a_folder_of_classes(tmp_path):
+    picture(tmp_path / "photos" / "cats" / "a.png"), picture(tmp_path / "photos" / "dogs" / "b.png", 1)
+    table = write(tmp_path / "photos.csv", [("photos/cats/a.png", 1, "cats")], ("image", "class", "animal"))
+    data = ImageData(dataset_name=str(tmp_path / "photos"), test_file=str(table), label_column_name="animal")
+    assert len(sources.read(data).splits["test"]) == 1
+
+
+def test_test_rows_that_are_all_blank_are_refused_at_once(tmp_path):
+    write(tmp_path / "train.csv"), write(tmp_path / "test.csv", [("", "good"), (" ", "bad")])
+    assert "none of the test rows can be used" in refusal(tmp_path)
+
+
+def test_a_class_whose_training_texts_are_all_blank_is_refused_by_name(tmp_path):
+    rows = [*ROWS * 2, ("", "so so"), (" ", "so so")]
+    assert "no training row of class 'so so' has content" in refusal(write(tmp_path / "a.csv", rows))
+
+
 def test_a_group_column_that_cannot_be_had_is_refused(tmp_path):
     table = write(tmp_path / "a.csv")
     assert "no column 'pationt'" in refusal(table, group_column_name="pationt")
-    assert "--group_column_name label is the label column" in refusal(table, group_column_name="label")
-    picture(tmp_path / "photos" / "cats" / "a.png"), picture(tmp_path / "photos" / "dogs" / "b.png", 1)
-    assert "which have no columns" in refusal(tmp_path / "photos", ImageData, group_column_name="owner")
-    assert "tells no groups" in refusal("sample:tweets", group_column_name="owner")
+    assert "cannot tell which column of" in refusal(table, group_column_name="label")
     listed = tmp_path / "a.jsonl"
     listed.write_text('{"text": "one", "label": "x", "who": ["y"]}\n{"text": "two", "label": "z", "who": "y"}\n')
     assert "line 1: a group should be a word" in refusal(listed, group_column_name="who")

@@ -82,9 +82,14 @@ def _extract(archive: zipfile.ZipFile, path: Path, target: Path) -> None:
     left = size_limit(path)
     for entry in entries:
         place = target / entry.filename
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(entry) as source:
-            left -= _copy(source, place, path, left)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(entry) as source:
+                left -= _copy(source, place, path, left)
+        except (FileExistsError, NotADirectoryError) as fault:
+            raise RequestError(
+                f"{path} holds {entry.filename!r} twice, or a file and a folder of one name there: pack the data afresh"
+            ) from fault
 
 
 def _check(entry: zipfile.ZipInfo, path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.config import ImageData, TextData
+from studio.data.reading.cells import are_lists
 from studio.data.reading.rows import Kind
 from studio.data.reading.table import Table
 from studio.errors import RequestError
@@ -60,7 +61,7 @@ def choose(table: Table, kind: Kind, data: TextData | ImageData) -> Chosen:
     head = table.head()
     content = data.text_column_name if kind == "text" else data.image_column_name
     pair = data.text_pair_column_name if kind == "text" else None
-    taken = set() if pair is None else {position(table, pair)}
+    taken = {position(table, name) for name in (pair, data.group_column_name) if name}
     content_at = None if content is None else position(table, content)
     label_at = None if data.label_column_name is None else position(table, data.label_column_name)
     if label_at is None:
@@ -81,13 +82,7 @@ def choose(table: Table, kind: Kind, data: TextData | ImageData) -> Chosen:
             f"name two columns with {_FLAGS[kind]} and --label_column_name"
         )
     label = table.columns[label_at]
-    if data.group_column_name == label:
-        raise RequestError(
-            f"--group_column_name {label} is the label column, and each class would be in one split only: name the "
-            "column of what the rows belong to, or leave the flag out"
-        )
-    first = next((row[label_at] for row in head if row[label_at] is not None), None)
-    several = data.label_delimiter is not None or isinstance(first, list)
+    several = data.label_delimiter is not None or are_lists([row[label_at] for row in head])
     return Chosen(table.columns[content_at], pair, label, data.group_column_name, several, data.label_delimiter)
 
 

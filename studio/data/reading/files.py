@@ -2,28 +2,28 @@
 
 import difflib
 import hashlib
-import math
 import os
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from studio.config import ImageData, TextData
-from studio.data.reading import archives, columns, folders, formats, labels, pictures
+from studio.data.reading import archives, cells, columns, folders, formats, pictures
 from studio.data.reading.rows import Kind, Picture, Row, Rows, store
-from studio.data.reading.table import CELL_LIMIT, DAMAGED_LIMIT, Table
+from studio.data.reading.table import DAMAGED_LIMIT, Table
 from studio.errors import RequestError
-
-_NO_TEXT = {"nan", "null", "<na>", "#n/a"}  # what programs write into an empty cell
 
 Reading = Callable[[Any], str | Picture | None]  # of a cell
 
 
-def parts(path: Path, kind: Kind) -> dict[str, list[Path]]:
-    """Per split, the tables or class folders at a path; a single file or an undivided folder is all "train".
+def parts(path: Path, kind: Kind) -> tuple[dict[str, list[Path]], list[str]]:
+    """Per split, the tables or class folders at a path; a single file or an undivided folder is all "train". And notes.
 
     Raises:
         RequestError: nothing there, or an archive or folder that holds no data.
@@ -35,60 +35,78 @@ def parts(path: Path, kind: Kind) -> dict[str, list[Path]]:
         raise RequestError(f"{path} may not be read by you: change its permissions")
     if path.suffix.lower() == ".zip":
         path = archives.unzipped(path)
-    return folders.layout(path, kind) if path.is_dir() else {"train": [path]}
+    return folders.layout(path, kind) if path.is_dir() else ({"train": [path]}, [])
 
 
-def read(parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData) -> tuple[dict[str, Rows], list[str]]:
-    """The rows of each split, and notes. Rows of a table without the label column of the training rows have no label.
+def read(
+    parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData
+) -> tuple[dict[str, Rows], list[str], set[str]]:
+    """The rows of each split; notes; and the labels that are names of folders.
+
+    Rows of a table without the label column of the training rows have no label.
 
     Raises:
         RequestError: a file that cannot be read, or a column that cannot be found.
     """
-    rows, notes = {}, []
-    group = data.group_column_name
+    rows, tables, notes, folder_names = {}, {}, [], set()
     chosen: columns.Chosen | None = None
     headerless = False
     for split in sorted(parts, key=lambda split: split != "train"):  # the training rows choose
         if all(part.is_dir() for part in parts[split]):
-            if group:
-                raise RequestError(
-                    f"--group_column_name {group}: {parts[split][0]} has its pictures in folders named after classes, "
-                    f"which have no columns. Put a table of file names, labels and {group} beside them"
-                )
             rows[split] = _from_class_folders(parts[split])
+            folder_names.update(pc.unique(rows[split].labels).to_pylist())
             notes += chain.from_iterable(map(pictures.passed_over, parts[split]))
             continue
-        tables = [formats.open_table(part, data.column_names, headerless) for part in parts[split]]
-        notes += [note for table in tables for note in table.notes]
+        tables[split] = [formats.open_table(part, data.column_names, headerless) for part in parts[split]]
+        notes += [note for table in tables[split] for note in table.notes]
         if chosen is None:
-            chosen = columns.choose(tables[0], kind, data)
-            headerless = tables[0].headerless and not data.column_names
-            notes.append(f"{tables[0].path.name}: {chosen.told(kind)}")
-        rows[split] = (_texts if kind == "text" else _pictures)(tables, chosen)
-    return rows, notes
+            first = tables[split][0]
+            chosen = columns.choose(first, kind, data)
+            headerless = first.headerless and not data.column_names
+            notes.append(f"{first.path.name}: {chosen.told(kind)}")
+    if kind == "text":
+        return rows | {split: _texts(found, chosen) for split, found in tables.items()}, notes, folder_names
+    finders = _finders([table for found in tables.values() for table in found], chosen)
+    notes += [note for finder in finders.values() for note in finder.note()]
+    for split, found in tables.items():
+        rows[split], remarks = _pictures(found, chosen, finders)
+        notes += remarks
+    return rows, notes, folder_names
 
 
 def _texts(tables: list[Table], chosen: columns.Chosen) -> Rows:
-    state = [(_fingerprint(table.path), table.headerless) for table in tables]
-    found = _found(tables, chosen, lambda _: _text)
+    state = [(_fingerprint(table.path), table.columns, table.headerless) for table in tables]
+    found = _found(tables, chosen, lambda _: cells.text)
     return store(found, "text", f"{chosen} {state}", several=chosen.several, pairs=chosen.text_pair is not None)
 
 
-def _pictures(tables: list[Table], chosen: columns.Chosen) -> Rows:
-    """Pictures that stand in the tables themselves, or in files below the folders of the tables."""
+def _finders(tables: list[Table], chosen: columns.Chosen) -> dict[Path, pictures.Finder]:
+    """For each folder of tables, what finds the pictures that they name."""
+    beside = defaultdict(list)
+    for table in tables:
+        beside[table.path.parent].append(table)
+    return {folder: pictures.Finder(folder, partial(_cells, found, chosen.content)) for folder, found in beside.items()}
+
+
+def _pictures(
+    tables: list[Table], chosen: columns.Chosen, finders: dict[Path, pictures.Finder]
+) -> tuple[Rows, list[str]]:
+    """Pictures that stand in the tables themselves, or in files below the folders of the tables; and notes."""
 
     def found() -> Iterator[Row]:
-        return _found(tables, chosen, lambda table: pictures.Finder(table.path.parent).find)
+        return _found(tables, chosen, lambda table: finders[table.path.parent].find)
 
     rows = store(found(), "image", pictures.stamp(found()), several=chosen.several)
-    missing = np.count_nonzero(rows.hashes == 0)
-    if missing > DAMAGED_LIMIT * len(rows.hashes):
-        raise RequestError(
-            f"{missing:,} of the {len(rows.hashes):,} pictures that {tables[0].path} names are not below the folder "
-            f"{tables[0].path.parent}, among them {_first_missing(tables, chosen.content)}. Put them there, correct "
-            "the names, or name the column of file names with --image_column_name"
-        )
-    return rows
+    notes = []
+    if missing := np.count_nonzero(rows.hashes == 0):
+        faults = _faults(tables, chosen.content, finders)
+        told = f"of the {len(rows.hashes):,} pictures that {tables[0].path} names, {faults}"
+        if missing > DAMAGED_LIMIT * len(rows.hashes):
+            raise RequestError(
+                f"{told}. Put them there, correct the names, or name the column of file names with --image_column_name"
+            )
+        notes.append(told)
+    return rows, notes
 
 
 def _from_class_folders(parents: list[Path]) -> Rows:
@@ -106,42 +124,39 @@ def _from_class_folders(parents: list[Path]) -> Rows:
 
 def _found(tables: list[Table], chosen: columns.Chosen, reading: Callable[[Table], Reading]) -> Iterator[Row]:
     """Every row of the tables; faults are told with file and line."""
-    read_label = labels.reading(chosen.several, chosen.label_delimiter)
+    read_label = cells.labels(chosen.several, chosen.label_delimiter)
     for table in tables:
         read_content = reading(table)
         wanted = [chosen.content, chosen.text_pair, chosen.group]
         names = [name for name in wanted if name] + [chosen.label] * (chosen.label in table.columns)
-        for line, cells in table.rows([columns.position(table, name) for name in names]):
-            found = dict(zip(names, cells, strict=True))
+        for line, values in table.rows([columns.position(table, name) for name in names]):
+            found = dict(zip(names, values, strict=True))
             try:
                 yield Row(
                     read_content(found[chosen.content]),
                     read_label(found.get(chosen.label)),
-                    labels.group(found.get(chosen.group)),
-                    None if chosen.text_pair is None else _text(found[chosen.text_pair]) or "",
+                    cells.group(found.get(chosen.group)),
+                    None if chosen.text_pair is None else cells.text(found[chosen.text_pair]) or "",
                 )
             except RequestError as fault:
                 raise RequestError(f"{table.path}, line {line}: {fault}") from None
 
 
-def _text(cell: Any) -> str | None:
-    if isinstance(cell, str):
-        if len(cell) > CELL_LIMIT:
-            raise RequestError(f"a text of {len(cell):,} characters, more than the {CELL_LIMIT:,} accepted")
-        return None if cell.strip().casefold() in _NO_TEXT else cell
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return None
-    if isinstance(cell, int | float):
-        return str(cell)
-    raise RequestError(f"a text should be a string, found {cell!r:.60}; name another column with --text_column_name")
+def _cells(tables: list[Table], column: str) -> Iterator[Any]:
+    return (cell for table in tables for _, (cell,) in table.rows([columns.position(table, column)]))
 
 
-def _first_missing(tables: list[Table], image: str) -> str:
+def _faults(tables: list[Table], image: str, finders: dict[Path, pictures.Finder]) -> str:
+    """Why pictures were not found: how often each reason holds, and where first."""
+    counts, first = Counter(), {}
     for table in tables:
-        find = pictures.Finder(table.path.parent).find
+        finder = finders[table.path.parent]
         for line, (cell,) in table.rows([columns.position(table, image)]):
-            if find(cell) is None:
-                return f"{cell!r} on line {line}"
+            if finder.find(cell) is None:
+                fault = finder.fault(cell)
+                counts[fault] += 1
+                first.setdefault(fault, f"{cell!r:.80} on line {line}")
+    return "; ".join(f"{count:,} {fault}, such as {first[fault]}" for fault, count in counts.items())
 
 
 def _fingerprint(path: Path) -> str:

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from studio.data.reading import formats
+from studio.data.reading import formats, pictures
+from studio.data.reading.entries import visible
 from studio.data.reading.rows import Kind
 from studio.errors import RequestError
 
@@ -18,12 +19,10 @@ SPLITS = {
     "testing": "test",
 }
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
-_SYSTEM = {"__macosx", "thumbs.db", "desktop.ini"}
-_ABOUT = {"readme", "license", "licence", "notice", "citation"}
 
 
-def layout(folder: Path, kind: Kind) -> dict[str, list[Path]]:
-    """Per split, the tables with its rows or the folder with its classes; "train" is always there.
+def layout(folder: Path, kind: Kind) -> tuple[dict[str, list[Path]], list[str]]:
+    """Per split, the tables with its rows or the folder with its classes; "train" is always there. And notes.
 
     Raises:
         RequestError: there is nothing of the kind, or several tables and none is called train.
@@ -32,19 +31,18 @@ def layout(folder: Path, kind: Kind) -> dict[str, list[Path]]:
     tables = _tables(folder)
     splits = _by_split(tables)
     if "train" in splits:
-        return splits
+        return splits, []
+    inner = _inner(folder, kind)
+    names = ", ".join(table.name for table in tables[:10])
+    if inner and _astray(tables, folder, inner, kind):
+        return inner, [f"{names} beside the folders of {folder.name}: not read"] if tables else []
     if len(tables) > 1:
         raise RequestError(
-            f"{folder} holds several tables ({', '.join(table.name for table in tables[:10])}) and none is called "
+            f"{folder} holds several tables ({names}) and none is called "
             "train: call them train, validation and test, or use --train_file, --validation_file and --test_file"
         )
     if tables:
-        return {"train": tables}
-    splits = {split: _parts(found, kind) for split, found in _by_split(_folders(folder)).items()}
-    if splits.get("train"):
-        return {split: parts for split, parts in splits.items() if parts}
-    if kind == "image" and _folders(folder):
-        return {"train": [folder]}
+        return {"train": tables}, []
     wanted = "a folder of pictures for each class, or a table of file names and labels beside them"
     raise RequestError(
         f"{folder} holds no data: expected {'' if kind == 'text' else wanted + ', or '}"
@@ -52,15 +50,20 @@ def layout(folder: Path, kind: Kind) -> dict[str, list[Path]]:
     )
 
 
-def visible(folder: Path) -> list[Path]:
-    """The entries of a folder by name, without what systems and people leave beside the data."""
-    entries = (entry for entry in folder.iterdir() if not hidden(entry.name))
-    return sorted(entry for entry in entries if not (entry.stem.casefold() in _ABOUT and entry.is_file()))
+def _inner(folder: Path, kind: Kind) -> dict[str, list[Path]]:
+    """What folders inside a folder hold: splits, or classes; nothing where they hold neither."""
+    splits = {split: _parts(found, kind) for split, found in _by_split(_folders(folder)).items()}
+    if splits.get("train"):
+        return {split: parts for split, parts in splits.items() if parts}
+    return {"train": [folder]} if kind == "image" and _folders(folder) else {}
 
 
-def hidden(name: str) -> bool:
-    """Whether this is the name of a file or folder that systems leave beside the data."""
-    return name.startswith(".") or name.casefold() in _SYSTEM
+def _astray(tables: list[Path], folder: Path, inner: dict[str, list[Path]], kind: Kind) -> bool:
+    """Whether tables beside folders of pictures are not what tells the labels."""
+    if not tables:
+        return True
+    divided = inner["train"] != [folder] or len(_folders(folder)) > 1  # one folder alone is where a table has pictures
+    return kind == "image" and divided and (len(tables) > 1 or not pictures.named_in(tables[0]))
 
 
 def _unwrapped(folder: Path) -> Path:

@@ -9,15 +9,16 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studio.data.reading import archives, delimited, jsons, labels
-from studio.data.reading.table import COLUMN_LIMIT, Table
+from studio.data.reading import archives, cells, delimited, jsons
+from studio.data.reading.table import COLUMN_LIMIT, Table, batch_size
 from studio.errors import RequestError
 
 _DELIMITED = {".csv", ".tsv", ".tab", ".txt"}
 _JSON = {".json", ".jsonl", ".ndjson"}
 SUFFIXES = _DELIMITED | _JSON | {".parquet"}
 NAMES = "csv, tsv, json, jsonl, parquet (also .gz of each)"
-_BATCH = 500  # rows
+
+_BUFFER_BYTES = 1 << 20  # read ahead of a column, which is otherwise in memory as a whole
 
 
 def is_table(path: Path) -> bool:
@@ -58,15 +59,16 @@ def _parquet(path: Path) -> Table:
         raise RequestError(f"{path} has {len(schema.names):,} columns, more than the {COLUMN_LIMIT:,} accepted")
     features = datasets.Features.from_arrow_schema(schema)  # knows class names where `datasets` wrote the file
 
-    def cells(batch: pa.RecordBatch, name: str) -> list[Any]:
-        return [labels.named(cell, features[name]) for cell in batch.column(name).to_pylist()]
+    def read(batch: pa.RecordBatch, name: str) -> list[Any]:
+        return [cells.named(cell, features[name]) for cell in batch.column(name).to_pylist()]
 
     def rows(positions: Sequence[int]) -> Iterator[tuple[int, tuple[Any, ...]]]:
         names = [schema.names[at] for at in positions]
         try:
-            with pq.ParquetFile(file) as parquet:
-                batches = parquet.iter_batches(_BATCH, columns=names)
-                tuples = (zip(*(cells(batch, name) for name in names), strict=True) for batch in batches)
+            with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
+                size = batch_size(schema.field(at).type for at in positions)
+                batches = parquet.iter_batches(size, columns=names)
+                tuples = (zip(*(read(batch, name) for name in names), strict=True) for batch in batches)
                 yield from enumerate(chain.from_iterable(tuples), start=1)
         except (pa.ArrowException, OSError) as fault:
             raise _damaged(path, fault) from fault

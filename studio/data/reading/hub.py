@@ -20,14 +20,13 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import httpx
 
 from studio.config import ImageData, TextData
-from studio.data.reading import columns, labels
+from studio.data.reading import cells, columns
 from studio.data.reading.folders import SPLITS
 from studio.data.reading.rows import FEATURES, Kind, Rows, hash_picture, hash_text
-from studio.data.reading.table import Table
+from studio.data.reading.table import Table, batch_size
 from studio.errors import RequestError
 
 _PATIENCE_S = 5  # for the first answer of the Hub
-_BATCH = 500  # rows
 _INSTEAD = "give the path of a file or folder instead, or a sample (sample:tweets, sample:mnist)"
 
 
@@ -50,7 +49,7 @@ def read(data: TextData | ImageData, kind: Kind) -> tuple[dict[str, Rows], list[
     declared = train.features[chosen.label]
     classes = declared.feature if isinstance(declared, datasets.List) else declared
     names = classes.names if isinstance(classes, datasets.ClassLabel) else None
-    return {split: _rows(part, kind, chosen) for split, part in splits.items()}, notes, names
+    return {split: _rows(part, data.dataset_name, kind, chosen) for split, part in splits.items()}, notes, names
 
 
 def _load(name: str, config: str | None, revision: str | None) -> tuple[DatasetDict, list[str]]:
@@ -111,28 +110,27 @@ def _offline() -> Iterator[None]:
 def _table(dataset: Dataset, name: str) -> Table:
     """The data set as a table, so that its columns are chosen like those of a file."""
 
-    def cells(positions: Sequence[int]) -> Iterator[tuple[int, tuple]]:
+    def rows(positions: Sequence[int]) -> Iterator[tuple[int, tuple]]:
         chosen = dataset.select_columns([dataset.column_names[at] for at in positions])
-        batches = chosen.with_format("arrow").iter(_BATCH)  # as stored: pictures stay packed
+        batches = _batches(chosen.with_format("arrow"))  # as stored: pictures stay packed
         for at, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
             yield at, tuple(row.values())
 
-    return Table(Path(name), dataset.column_names, cells)
+    return Table(Path(name), dataset.column_names, rows)
 
 
-def _rows(dataset: Dataset, kind: Kind, chosen: columns.Chosen) -> Rows:
+def _rows(dataset: Dataset, name: str, kind: Kind, chosen: columns.Chosen) -> Rows:
     """The columns of a data set that matter, the content left where it is on the disk."""
     names = {chosen.content: kind} | ({chosen.text_pair: "text_pair"} if chosen.text_pair else {})
     contents = dataset.select_columns(list(names)).rename_columns(names)
-    for name in names.values():
-        if contents.features[name] != FEATURES[kind]:
-            contents = contents.cast_column(name, FEATURES[kind])
-    hashes = (_hash(*cells) for batch in contents.iter(_BATCH) for cells in zip(*batch.values(), strict=True))
+    for column in names.values():
+        if contents.features[column] != FEATURES[kind]:
+            contents = contents.cast_column(column, FEATURES[kind])
     word = pa.string()
-    reading = labels.reading(chosen.several, chosen.label_delimiter)
+    reading = cells.labels(chosen.several, chosen.label_delimiter)
     labelled = _words(dataset, chosen.label, reading, pa.list_(word) if chosen.several else word)
-    grouped = _words(dataset, chosen.group, labels.group, word)
-    return Rows(contents, labelled, np.fromiter(hashes, np.uint64, len(contents)), grouped)
+    grouped = _words(dataset, chosen.group, cells.group, word)
+    return Rows(contents, labelled, np.fromiter(_hashes(contents, name), np.uint64, len(contents)), grouped)
 
 
 def _words(dataset: Dataset, column: str | None, read: Callable[[Any], Any], kind: pa.DataType) -> pa.ChunkedArray:
@@ -140,13 +138,26 @@ def _words(dataset: Dataset, column: str | None, read: Callable[[Any], Any], kin
     if column not in dataset.column_names:
         return pa.chunked_array([pa.nulls(len(dataset), kind)])
     feature = dataset.features[column]
-    batches = dataset.select_columns([column]).iter(_BATCH)
+    batches = _batches(dataset.select_columns([column]))
     return pa.chunked_array(
-        [pa.array((read(labels.named(cell, feature)) for cell in batch[column]), kind) for batch in batches], kind
+        [pa.array((read(cells.named(cell, feature)) for cell in batch[column]), kind) for batch in batches], kind
     )
+
+
+def _batches(dataset: Dataset) -> Iterator[Any]:
+    return dataset.iter(batch_size(dataset.features.arrow_schema.types))
+
+
+def _hashes(contents: Dataset, name: str) -> Iterator[int]:
+    found = (row for batch in _batches(contents) for row in zip(*batch.values(), strict=True))
+    for at, row in enumerate(found, start=1):
+        try:
+            yield _hash(*row)
+        except RequestError as fault:
+            raise RequestError(f"{name}, row {at}: {fault}") from None
 
 
 def _hash(content: str | dict | None, *pair: str | None) -> int:
     if isinstance(content, dict):
         return hash_picture(content["bytes"] or Path(content["path"]))
-    return hash_text(content, *(text or "" for text in pair))
+    return hash_text(cells.text(content), *(cells.text(text) or "" for text in pair))

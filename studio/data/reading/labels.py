@@ -1,28 +1,31 @@
 """From labels as people wrote them to class ids: what counts as missing, and in which order classes stand."""
 
-import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 from unicodedata import normalize
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from studio.data.reading.cells import NO_LABEL, PERHAPS_NO_LABEL
 from studio.errors import RequestError
 
-MISSING = {"", "?", "nan", "#n/a", "<na>"}
-_PERHAPS_MISSING = {"none", "null", "na", "n/a", "nil"}  # words that are now and then the name of a class
-_CLASS_SHARE = 0.05  # of the labelled rows: such a word is a class when it stands in at least so many
+# A word that may mean nothing is a class when it stands in so many of the labelled rows, or, among many classes, in
+# so large a part of what a class has on average.
+_CLASS_SHARE = 0.05
+_AVERAGE_SHARE = 0.5
+_DELIMITERS = ";|,"
 _SHOWN = 10  # labels listed in a message
 
 
 def number(
-    labels: Mapping[str, pa.ChunkedArray], settled: list[str] | None, origin: str, merge: bool = False
+    labels: Mapping[str, pa.ChunkedArray],
+    settled: list[str] | None,
+    origin: str,
+    merge: bool = False,
+    certain: Collection[str] = (),
 ) -> tuple[list[str], dict[str, np.ndarray], list[str]]:
     """Class names in the order of their ids; the ids of the rows of each split, -1 where missing; and notes.
 
@@ -32,6 +35,7 @@ def number(
     labels: per split as they were written (strings, or lists of them), null where there is none.
     settled: the class names in their order, where the data itself declares them.
     merge: whether spellings that differ in nothing but case and spaces are one class, called by the commonest.
+    certain: labels that are never missing, whatever word they are.
 
     Raises:
         RequestError: fewer than two classes, most labels missing, nearly as many classes as rows, or lists of labels
@@ -46,7 +50,7 @@ def number(
     for column in labels.values():
         counts.update({entry["values"]: entry["counts"] for entry in pc.value_counts(flat(column)).to_pylist()})
         counts.update({None: column.null_count} if _several(column) else {})
-    names, notes = ({name: name for name in settled}, []) if settled else _names(counts)
+    names, notes = ({name: name for name in settled}, []) if settled else _names(counts, certain)
     rows = sum(map(len, labels.values()))
     labelled = sum(np.count_nonzero(_labelled(column, names)) for column in labels.values())
     if labelled < rows / 2:
@@ -58,6 +62,8 @@ def number(
         notes.append(
             f"{rows - labelled:,} of {rows:,} rows have no label ({_missing(counts, names)}) and were left out"
         )
+        if words := sorted({label.strip() for label in counts.keys() - names.keys() - {None} if _perhaps(label)}):
+            notes.append(f"where {_listed(words)} is the name of a class, give that class another name")
     alike = _alike(names, counts)
     if merge:
         names = {label: alike.get(name, [name])[0] for label, name in names.items()}
@@ -67,10 +73,11 @@ def number(
             f"{origin}: every label is {_listed(classes) or 'missing'} ({labelled:,} rows). A classifier needs at "
             "least two classes: add rows of another class, or name another column with --label_column_name"
         )
+    joined = [] if settled or any(map(_several, labels.values())) else _joined(classes)
     if not settled and len(classes) > max(2, labelled / 2):
         raise RequestError(
             f"{origin}: {len(classes):,} different labels in {labelled:,} rows, such as {_listed(classes[:3])}: "
-            "these are no classes. Name the right column with --label_column_name"
+            f"these are no classes. Name the right column with --label_column_name{'; '.join(['', *joined])}"
         )
     if alike:
         spellings = "; ".join(_listed(group) for group in list(dict.fromkeys(alike.values()))[:_SHOWN])
@@ -78,76 +85,12 @@ def number(
         remedy = "" if merge else " (--merge_label_spellings makes them one)"
         notes.append(f"labels that differ only in case or spaces {outcome}: {spellings}{remedy}")
     read = _marks if any(map(_several, labels.values())) else _ids
-    return classes, {split: read(column, names, classes) for split, column in labels.items()}, notes
-
-
-def reading(several: bool, delimiter: str | None) -> Callable[[Any], str | list[str | None] | None]:
-    """How the cells of the label column are read: each as a label, as a list of them, or as a list in one string."""
-    if not several:
-        return written
-    return partial(_joined, delimiter=delimiter) if delimiter is not None else _listed_in
-
-
-def named(cell: Any, feature: Any) -> Any:
-    """A cell with names in the place of class ids, where `datasets` keeps them with the data."""
-    if isinstance(feature, datasets.ClassLabel):
-        return None if cell in (None, -1) else feature.names[cell]
-    if isinstance(feature, datasets.List) and isinstance(feature.feature, datasets.ClassLabel):
-        return cell and [named(value, feature.feature) for value in cell]
-    return cell
+    return classes, {split: read(column, names, classes) for split, column in labels.items()}, notes + joined
 
 
 def flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """All labels of a column, one after the other."""
     return pc.list_flatten(column) if _several(column) else column
-
-
-def written(value: Any) -> str | None:
-    """A label from a typed cell as one would write it; None where there is none.
-
-    Raises:
-        RequestError: a list or an object.
-    """
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        return None if math.isnan(value) else f"{value:.0f}" if value.is_integer() else str(value)
-    if isinstance(value, bool | int):
-        return str(value)
-    raise RequestError(
-        f"a label should be a word or a number, found {value!r:.60}; where one row has a list, all have to"
-    )
-
-
-def _joined(cell: Any, delimiter: str) -> list[str] | None:
-    """The labels in a cell; an empty cell tells none, one with nothing but the delimiter tells that there are none."""
-    if isinstance(cell, list):
-        raise RequestError(f"--label_delimiter is for labels in one string, found the list {cell!r:.60}: leave it out")
-    word = written(cell)
-    if word is None or word.strip().casefold() in MISSING:
-        return None
-    return [label for label in word.split(delimiter) if label.strip()]
-
-
-def _listed_in(cell: Any) -> list[str | None] | None:
-    if cell is None or isinstance(cell, list):
-        return cell and [written(label) for label in cell]
-    raise RequestError(
-        f"expected a list of labels, as in the first row, found {cell!r:.60}; write it as a list of one, or, if labels "
-        "stand in one string, name what divides them with --label_delimiter"
-    )
-
-
-def group(value: Any) -> str | None:
-    """To whom or what a row belongs, from a typed cell; None where that is not known.
-
-    Raises:
-        RequestError: a list or an object.
-    """
-    if isinstance(value, list | dict):
-        raise RequestError(f"a group should be a word or a number, found {value!r:.60}; name another column")
-    name = normalize("NFC", (written(value) or "").strip())
-    return None if name.casefold() in MISSING else name
 
 
 def _several(column: pa.ChunkedArray) -> bool:
@@ -186,26 +129,48 @@ def _ordered(names: set[str]) -> list[str]:
     return sorted(names, key=int if all(re.fullmatch(r"-?\d+", name) for name in names) else None)
 
 
-def _names(counts: Counter) -> tuple[dict[str, str], list[str]]:
+def _names(counts: Counter, certain: Collection[str]) -> tuple[dict[str, str], list[str]]:
     """The class each written label stands for (missing ones are not in it), and notes on what was decided."""
     names = {label: normalize("NFC", label.strip()) for label in counts if label is not None}
-    names = {label: name for label, name in names.items() if name.casefold() not in MISSING}
+    names = {label: name for label, name in names.items() if label in certain or name.casefold() not in NO_LABEL}
     labelled = sum(counts[label] for label in names)
+    least = labelled * min(_CLASS_SHARE, _AVERAGE_SHARE / max(1, len({name.casefold() for name in names.values()})))
     notes = []
-    words = Counter()
-    for label, name in names.items():
-        words.update({name: counts[label]} if name.casefold() in _PERHAPS_MISSING else {})
-    for word, count in words.items():
-        if count >= _CLASS_SHARE * labelled:
-            notes.append(f'the label "{word}" ({count:,} rows) was taken for a class; empty it where it means no label')
+    spellings = defaultdict(list)
+    for label in names:
+        if _perhaps(label) and label not in certain:
+            spellings[names[label].casefold()].append(label)
+    for alike in spellings.values():
+        count = sum(counts[label] for label in alike)
+        words = _listed(sorted({names[label] for label in alike}))
+        if count >= least:
+            notes.append(f"the label {words} ({count:,} rows) was taken for a class; empty it where it means no label")
         else:
-            names = {label: name for label, name in names.items() if name != word}
+            names = {label: name for label, name in names.items() if label not in alike}
     padded = sum(counts[label] for label in names if label != label.strip())
     if padded:
         notes.append(f"spaces before or after the label were taken off in {padded:,} rows")
     if all(re.fullmatch(r"-?\d+(\.0*)?", name) for name in names.values()):  # 1.0, where a gap made floats of ints
         names = {label: name.split(".")[0] for label, name in names.items()}
     return names, notes
+
+
+def _perhaps(label: str) -> bool:
+    return label.strip().casefold() in PERHAPS_NO_LABEL
+
+
+def _joined(classes: list[str]) -> list[str]:
+    """A note on what looks like several labels in one string, because the parts are mostly labels themselves."""
+    known = set(classes)
+    for delimiter in _DELIMITERS:
+        joined = [name for name in classes if delimiter in name]
+        parts = [part.strip() for name in joined for part in name.split(delimiter) if part.strip()]
+        if len([part for part in parts if part in known]) > len(parts) / 2:
+            return [
+                f"{len(joined):,} of the {len(classes):,} labels, such as {joined[0]!r}, look like several in one: "
+                f'--label_delimiter "{delimiter}" reads them so'
+            ]
+    return []
 
 
 def _missing(counts: Counter, names: Mapping[str, str]) -> str:

@@ -3,14 +3,15 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 from unicodedata import normalize
 
+from studio.data.reading import formats
 from studio.data.reading.columns import PICTURE_SUFFIXES
-from studio.data.reading.folders import hidden, visible
+from studio.data.reading.entries import hidden, visible
 from studio.data.reading.rows import Picture, Row
 from studio.errors import RequestError
 
@@ -36,31 +37,75 @@ def passed_over(folder: Path) -> list[str]:
     return notes
 
 
+def named_in(path: Path) -> bool:
+    """Whether some column of a table holds pictures, or mostly names of pictures below the folder of the table."""
+    try:
+        head = formats.open_table(path, [], False).head()
+    except RequestError:  # whatever it is
+        return False
+    finder = Finder(path.parent)
+    return any(sum(map(finder.knows, cells)) > len(cells) / 2 for cells in zip(*head, strict=True))
+
+
 class Finder:
     """Finds pictures as the cells of a table give them: bytes, or the name of a file below a folder.
 
-    A name counts as it stands, else without regard to case, else by its last part, with or without ending.
+    A name counts as it stands, else without regard to case, else by its last part, with or without ending, where
+    that is the name of one file alone to which no other cell leads.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, cells: Callable[[], Iterable[Any]] = list):
         self._folder = folder.absolute()
+        found = {name: file for name in _names(cells()) if not self._at(name) and (file := self._called(name))}
+        cells_by_file = Counter(found.values())
+        if found:
+            cells_by_file.update({file for name in _names(cells()) if (file := self._at(name)) in cells_by_file})
+        self._by_name = {name: file for name, file in found.items() if cells_by_file[file] == 1}
+        self._contested = found.keys() - self._by_name.keys()
 
     def find(self, cell: Any) -> Picture | None:
-        """None where there is no such file."""
-        if isinstance(cell, dict):  # as `datasets` writes pictures
-            cell = cell.get("bytes") or cell.get("path")
-        if isinstance(cell, bytes):
-            return cell
-        return self._file(str(cell or ""))
+        """None where there is no such file, or no telling which."""
+        content = _content(cell)
+        if isinstance(content, bytes):
+            return content
+        return self._at(content) or self._by_name.get(content)
 
-    def _file(self, name: str) -> Path | None:
-        parts = PurePosixPath(name.strip().replace("\\", "/")).parts
+    def knows(self, cell: Any) -> bool:
+        """Whether there are pictures of that name."""
+        content = _content(cell)
+        return isinstance(cell, bytes | dict) or bool(self._at(content)) or _last(content) in self._index
+
+    def fault(self, cell: Any) -> str:
+        """Why a cell leads to no picture: a clause that follows a number of pictures."""
+        name = _content(cell)
+        if name in self._contested:
+            return "have a name alone in common with a picture that another row means"
+        if _last(name) in self._index:
+            return f"have a name that several pictures below {self._folder} share"
+        return f"are not below the folder {self._folder}" if name.strip() else "are not named"
+
+    def note(self) -> list[str]:
+        """How many names were found by their last part alone."""
+        if not self._by_name:
+            return []
+        name, file = next(iter(self._by_name.items()))
+        count = f"{len(self._by_name):,} names of pictures"
+        return [f"{count} were found by their last part alone, such as {name!r} as {file.relative_to(self._folder)}"]
+
+    def _at(self, name: str) -> Path | None:
+        """The file whose path is as the name says, perhaps but for case."""
+        parts = _parts(name)
         if not parts:
             return None
         exact = self._folder.joinpath(*parts)
         if ".." not in parts and exact.is_relative_to(self._folder) and os.path.isfile(exact):
             return exact
-        return self._index.get(_folded("/".join(parts))) or self._index.get(_folded(parts[-1]))
+        file = self._index.get(_folded("/".join(parts)))
+        return file if file and len(file.relative_to(self._folder).parts) == len(parts) else None
+
+    def _called(self, name: str) -> Path | None:
+        """The only file that is called like the last part of the name."""
+        return self._index.get(_last(name))
 
     @cached_property
     def _index(self) -> dict[str, Path | None]:
@@ -106,6 +151,28 @@ def _files(folder: Path) -> Iterator[Path]:
                 raise RequestError(f"the name of a file is no Unicode text: {path!r}; rename it") from fault
             if not hidden(name):
                 yield Path(path)
+
+
+def _names(cells: Iterable[Any]) -> Iterator[str]:
+    """The cells that name files, up to the first that holds the picture itself."""
+    for content in map(_content, cells):
+        if isinstance(content, bytes):
+            return
+        yield content
+
+
+def _content(cell: Any) -> str | bytes:
+    if isinstance(cell, dict):  # as `datasets` writes pictures
+        cell = cell.get("bytes") or cell.get("path")
+    return cell if isinstance(cell, bytes) else str(cell or "")
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name.strip().replace("\\", "/")).parts
+
+
+def _last(name: str) -> str:
+    return _folded((_parts(name) or ("",))[-1])
 
 
 def _folded(name: str) -> str:

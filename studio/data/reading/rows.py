@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import itertools
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,8 @@ from studio.errors import RequestError, RunError
 Kind = Literal["text", "image"]
 Picture = Path | bytes
 
-_BATCH = 500
+_BATCH = 500  # rows
+_BATCH_BYTES = 32_000_000  # of pictures
 FEATURES = {"text": datasets.Value("string"), "image": datasets.Image(decode=False)}
 
 
@@ -119,13 +119,25 @@ def full_disk_told() -> Iterator[None]:
 
 def _batches(rows: Iterator[Row], kind: Kind, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     encode = _encode_text if kind == "text" else _encode_picture
-    while batch := list(itertools.islice(rows, _BATCH)):
+    for batch in _batched(rows):
         contents, labels, groups, text_pairs = zip(*batch, strict=True)
         hashes = map(hash_text, contents, text_pairs) if kind == "text" else map(hash_picture, contents)
         columns = [map(encode, contents), labels, groups, map(_encode_text, text_pairs), hashes]
         yield pa.record_batch(
             [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
         )
+
+
+def _batched(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    batch, size_bytes = [], 0
+    for row in rows:
+        batch.append(row)
+        size_bytes += len(row.content) if isinstance(row.content, bytes) else 0
+        if len(batch) == _BATCH or size_bytes > _BATCH_BYTES:
+            yield batch
+            batch, size_bytes = [], 0
+    if batch:
+        yield batch
 
 
 def _encode_text(text: str | None) -> bytes | None:

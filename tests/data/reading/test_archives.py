@@ -100,9 +100,12 @@ def test_too_many_files_are_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_entries_of_one_name_are_refused(tmp_path):
-    with pytest.raises(RequestError, match="File exists"):
-        archives.unzipped(zipped(tmp_path / "a.zip", ("a.csv", b"one"), ("a.csv", b"two")))
+@pytest.mark.parametrize("names", [("a.csv", "a.csv"), ("a.csv/b.csv", "a.csv"), ("a.csv", "a.csv/b/c.csv")])
+def test_a_name_that_an_archive_holds_twice_is_told_in_words(tmp_path, names):
+    path = zipped(tmp_path / "a.zip", *((name, b"one") for name in names))
+    with pytest.raises(RequestError, match=f"a.zip holds '{names[1]}' twice") as refused:
+        archives.unzipped(path)
+    assert "cache" not in str(refused.value) and not list(cache_folder().iterdir())
 
 
 def test_a_locked_archive_is_refused(tmp_path):

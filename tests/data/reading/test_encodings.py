@@ -29,6 +29,11 @@ def test_western_european_text_is_read_and_the_guess_is_told(tmp_path, encoding)
     assert "line 2: byte 28 (0xe9)" in note and "Windows-1252" in note
 
 
+def test_text_of_central_europe_comes_with_the_remedy_for_wrong_characters(tmp_path):
+    text, note = found(tmp_path, ("text,label\n" + "Wszystko dobrze, mówię przecież\n" * 20).encode("cp1250"))
+    assert "mówiê" in text and "save it as UTF-8 if characters look wrong" in note
+
+
 def test_another_alphabet_is_refused_by_byte_and_line(tmp_path):
     with pytest.raises(RequestError, match=r"a.csv, line 2: byte 11 \(0xcf\) is not UTF-8"):
         found(tmp_path, "text,label\nПривет, мир,1\n".encode("cp1251"))

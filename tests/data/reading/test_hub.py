@@ -73,6 +73,15 @@ def test_rows_without_label_or_text_are_left_out(hub):
     assert list(source.splits["train"]["text"]) == ["text 0", "text 1", "text 4"]
 
 
+def test_texts_follow_the_rules_that_hold_for_files(hub):
+    rows = texts([1, 0, 1, 0, 1]).map(lambda row: {"sentence": "NaN" if row["idx"] == 3 else row["sentence"]})
+    hub["reviews"] = {"train": rows}
+    assert len(sources.read(TextData(dataset_name="reviews")).splits["train"]) == 4
+    hub["reviews"] = {"train": rows.map(lambda row: {"sentence": "x" * 1_000_001 * (row["idx"] == 2)})}
+    with pytest.raises(RequestError, match="reviews, row 3: a text of 1,000,001 characters"):
+        sources.read(TextData(dataset_name="reviews"))
+
+
 def test_an_image_set_is_read_without_decoding(hub):
     features = Features(img=Image(), label=ClassLabel(names=["cat", "dog"]))
     rows = {"img": [{"bytes": bytes([at]), "path": None} for at in range(4)], "label": [0, 1, 0, 1]}
@@ -88,6 +97,31 @@ def test_a_group_column_of_a_set_comes_along(hub):
     assert list(source.splits["train"]["group"]) == ["0", "1", "2"]
     with pytest.raises(RequestError, match="no column 'author'"):
         sources.read(TextData(dataset_name="reviews", group_column_name="author"))
+
+
+def test_a_test_file_whose_labels_the_set_does_not_declare_is_refused(hub, tmp_path):
+    (tmp_path / "test.csv").write_text("text,label\none more,good\nand more,bad\n")
+    hub["reviews"] = {"train": texts([1, 0, 1, 0])}
+    with pytest.raises(RequestError, match="none of the test rows can be used.*'no', 'yes'"):
+        sources.read(TextData(dataset_name="reviews", test_file=str(tmp_path / "test.csv")))
+
+
+def test_column_names_are_refused_for_a_set_that_names_its_columns(hub):
+    hub["reviews"] = {"train": texts([1, 0, 1, 0])}
+    with pytest.raises(RequestError, match="--column_names: reviews is no table file"):
+        sources.read(TextData(dataset_name="reviews", column_names=["a", "b"]))
+
+
+def test_large_pictures_are_read_a_few_at_a_time(hub, monkeypatch):
+    features = Features(img=Image(), label=ClassLabel(names=["cat", "dog"]))
+    rows = {"img": [{"bytes": bytes([at]), "path": None} for at in range(100)], "label": [0, 1] * 50}
+    hub["someone/photos"] = {"train": Dataset.from_dict(rows, features=features)}
+    sizes, iterate = [], Dataset.iter
+    monkeypatch.setattr(
+        Dataset, "iter", lambda self, size: sizes.append((self.column_names, size)) or iterate(self, size)
+    )
+    assert len(sources.read(ImageData(dataset_name="someone/photos")).splits["train"]) == 100
+    assert sizes and all(size <= 16 for names, size in sizes if names != ["label"])
 
 
 def test_a_set_without_training_rows_is_refused(hub):
