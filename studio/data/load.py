@@ -18,8 +18,8 @@ def load(data: Data, seed: int, run: Run) -> splits.Splits:
     resumed = run.splits.is_dir()
     with launch.rank_zero_first():
         source = sources.read(data)
-        source = readable(source) if isinstance(data, ImageData) else source
-        divided = splits.divide(source, data, seed, before=run.folder if resumed else None)
+    source = readable(source) if isinstance(data, ImageData) else source
+    divided = splits.divide(source, data, seed, before=run.folder if resumed else None)
     if run.writes:
         if not resumed:
             splits.save(divided, run.splits)

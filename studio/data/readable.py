@@ -5,10 +5,12 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 from datasets import Dataset
 from rich.console import Console
 from rich.progress import Progress
 
+from studio import launch
 from studio.data.decode import UnreadablePicture, decode
 from studio.data.marks import labels_of
 from studio.data.sources import Source, refuse_losses
@@ -26,24 +28,11 @@ def readable(source: Source) -> Source:
         RequestError: more than three pictures and more than a tenth of all are unreadable, or all are, or those of
             a split or of a class to train on.
     """
-    kept, complaints, blanks = {}, [], []
-    total = sum(len(rows) for rows in source.splits.values())
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Checking pictures", total=total)
-        for name, rows in source.splits.items():
-            good = []
-            for index, (complaint, blank) in enumerate(_checks(rows)):
-                bar.advance(task)
-                blanks += [blank] if blank else []
-                if complaint is None:
-                    good.append(index)
-                else:
-                    complaints.append(complaint)
-            kept[name] = rows.select(good)
+    good, complaints, blanks = launch.from_rank_zero(lambda: _checked(source))
     if not (complaints or blanks):
         return source
-    notes = []
+    kept = {name: rows.select(good[name]) for name, rows in source.splits.items()}
+    total, notes = sum(map(len, source.splits.values())), []
     if blanks:
         notes.append(f"{len(blanks)} of {total} pictures are blank, of one colour all over: {_listed(blanks)}.")
     listed = _listed(complaints)
@@ -57,6 +46,23 @@ def readable(source: Source) -> Source:
     if complaints:
         notes.append(f"{len(complaints)} of {total} pictures cannot be read and are left out: {listed}.")
     return dataclasses.replace(source, splits=kept, notes=source.notes + notes)
+
+
+def _checked(source: Source) -> tuple[dict[str, np.ndarray], list[str], list[str]]:
+    """The places of the readable pictures in each split; what is wrong with the others; the names of blank ones."""
+    good, complaints, blanks = {}, [], []
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Checking pictures", total=sum(map(len, source.splits.values())))
+        for name, rows in source.splits.items():
+            fine = np.zeros(len(rows), bool)
+            for at, (complaint, blank) in enumerate(_checks(rows)):
+                bar.advance(task)
+                blanks += [blank] if blank else []
+                complaints += [complaint] if complaint else []
+                fine[at] = complaint is None
+            good[name] = np.flatnonzero(fine)
+    return good, complaints, blanks
 
 
 def _checks(rows: Dataset) -> Iterator[tuple[str | None, str | None]]:
