@@ -51,6 +51,8 @@ def predict(
 
     predictor = Predictor(Path(model))
     if predictor.task == "image-classification":
+        if text_pair:
+            raise RequestError(f"--text_pair is for models of text pairs, and {model} takes pictures: leave it out")
         items = [Path(name) for name in inputs]
     else:
         items = list(zip(inputs, text_pair, strict=True)) if text_pair else inputs
@@ -67,13 +69,14 @@ def predict(
 
 
 def show_answers(inputs: list[str], answers: "list[Prediction]", console: Console) -> None:
-    """Prints a table of predictions, a line for each input."""
+    """Prints a table of predictions, a line for each label that is given to an input."""
     table = Table("input", "label", "probability", "next")
     table.columns[0].overflow = "fold"
     for name, answer in zip(inputs, answers, strict=True):
         others = [f"{label} {score:.1%}" for label, score in answer.scores.items() if label not in answer.labels]
-        given = ", ".join(answer.labels) or "(none)"
-        table.add_row(escape(name), escape(given), f"{answer.score:.1%}", escape(", ".join(others)))
+        given = "\n".join(answer.labels) or "(none)"
+        shares = "\n".join(f"{answer.scores[label]:.1%}" for label in answer.labels)
+        table.add_row(escape(name), escape(given), shares, escape(", ".join(others)))
     console.print(table)
 
 

@@ -222,6 +222,14 @@ def test_marks_lists_and_targets_say_the_same():
     assert (labels_of(rows.select([2, 0])) == (marks[[2, 0]] > 0)).all()
 
 
+def test_more_marks_than_memory_holds_are_refused_before_they_are_made(monkeypatch):
+    label = List(ClassLabel(names=["a", "b", "c"]))
+    rows = Dataset.from_dict({"label": [[0], [1, 2]]}, features=Features(label=label))
+    monkeypatch.setattr("studio.data.marks._MOST", 5)
+    with pytest.raises(RequestError, match="2 rows with 3 possible labels would fill .* take rare labels out"):
+        labels_of(rows)
+
+
 def source(tmp_path: Path, count: int) -> sources.Source:
     """Texts of which each stands twice, with three labels of different rarity and none."""
     chance = np.random.default_rng(0)
