@@ -421,7 +421,7 @@ def check_nothing_crosses(parts: list[Dataset]) -> None:
 def test_no_group_text_or_fold_ever_crosses_whatever_the_data(several):
     outcomes = Counter()
 
-    @settings(max_examples=150, deadline=None)
+    @settings(deadline=None)
     @given(sources_of_any_kind(several), st.integers(2, 4), st.integers(0, 2**32 - 1))
     def check(drawn, count, seed):
         found, data = drawn
