@@ -1,4 +1,4 @@
-"""The commands around jobs: run, queue, runs, stop, resume, discard, logs, clean."""
+"""The commands around jobs: run, queue, runs, stop, resume, discard, pack, unpack, logs, clean."""
 
 import dataclasses
 import json
@@ -115,9 +115,17 @@ def stop(
     _tell(folder, dataclasses.asdict(now), f"{told}  {folder}", as_json)
 
 
-@app.command()
-def resume(name: RunName, follow: Annotated[bool, typer.Option("--follow")] = False, as_json: Json = False) -> None:
-    """Queue a run that was stopped, has failed or was killed; it goes on from its last good checkpoint."""
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def resume(
+    context: typer.Context,
+    name: RunName,
+    follow: Annotated[bool, typer.Option("--follow", help="show what it prints until it ends")] = False,
+    as_json: Json = False,
+) -> None:
+    """Queue a run that was stopped, has failed or was killed; it goes on from its last good checkpoint.
+
+    Where its data has moved, say so: --dataset_name FOLDER.
+    """
     from studio.jobs import engine
     from studio.jobs.queue import Queue
     from studio.jobs.standing import standing
@@ -128,8 +136,9 @@ def resume(name: RunName, follow: Annotated[bool, typer.Option("--follow")] = Fa
     if now.state not in ("stopped", "failed", "orphaned", "cancelled"):
         raise RequestError(f"{folder.name} is {now.state}: only what has stopped or failed can be resumed")
     start = Run(folder).record()["start"]
-    Queue(_root()).add(folder, Path(start["recipe"]), start["arguments"], start["processes"])
+    recipe = _recipe(start["recipe"] if Path(start["recipe"]).exists() else Run(folder).record()["recipe"])
     Run(folder).set_state("queued")
+    Queue(_root()).add(folder, recipe.path, [*start["arguments"], *context.args], start["processes"])
     engine.ensure(_root())
     _tell(folder, {"run": str(folder)}, f"queued  {folder}", as_json)
     if follow:
@@ -148,6 +157,44 @@ def discard(
         return
     control.discard(folder)
     print(f"removed {folder}")
+
+
+@app.command()
+def pack(name: RunName, file: Annotated[Path, typer.Argument(help="the archive to write, such as run.tar")]) -> None:
+    """Put a run that has ended into one file, to go on with it on another machine."""
+    import tarfile
+
+    from studio.jobs.standing import standing
+
+    folder = _folder(name)
+    if standing(folder).going:
+        raise RequestError(f"{folder.name} is running: stop it first (`python -m studio stop {folder.name}`)")
+    if file.exists():
+        raise RequestError(f"{file} exists: name another file")
+    with tarfile.open(file, "x") as archive:
+        archive.add(folder, folder.name, filter=lambda entry: None if entry.name.endswith("lock") else entry)
+    print(f"packed  {file} ({_size(file.stat().st_size)})")
+
+
+@app.command()
+def unpack(file: Annotated[Path, typer.Argument(help="an archive that pack has written")]) -> None:
+    """Take a packed run into the run root."""
+    import tarfile
+
+    root = _root()
+    try:
+        with tarfile.open(file) as archive:
+            names = archive.getnames()
+            top = names[0].split("/")[0] if names else ""
+            if f"{top}/run.json" not in names:
+                raise RequestError(f"{file} holds no packed run")
+            if (root / top).exists():
+                raise RequestError(f"{root / top} exists: remove or rename it first")
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            archive.extractall(root, filter="data")
+    except (OSError, tarfile.TarError) as error:
+        raise RequestError(f"{file} cannot be unpacked: {error}") from error
+    print(f"unpacked {root / top}")
 
 
 @app.command()

@@ -186,8 +186,10 @@ class Recipe:
             run.forget("exit.json", "supervisor.json")  # of an earlier start
         asked = self.parse(["--config", str(run.config), *argv])
         before, now = (yaml.safe_load(_frozen(s)) for s in (self.parse(["--config", str(run.config)]), asked))
+        # the rows themselves are compared by their ids, so that the data may lie elsewhere, as on another machine
+        moved = {spec.name for spec in specs(type(_find(asked, Data))) if spec.path}
         for name, new in now.items():
-            if new != before.get(name):
+            if new != before.get(name) and name not in moved:
                 raise RequestError(
                     f"--{name} {new} differs from the run's own {before.get(name)}, and a resumed run keeps its "
                     f"settings: leave the flag out, or start a new run by --config {run.config} --{name} {new}"

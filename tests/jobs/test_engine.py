@@ -88,3 +88,20 @@ def test_a_wrong_recipe_or_setting_is_refused_before_anything_is_queued(root, st
     done = studio("run", recipe(QUICK), "--learning_rate", "7", "--output_dir", root / "a", code=2)
     assert "--learning_rate must be at most 1" in done.stderr and not (root / "a").exists()
     assert json.loads(studio("queue", "--json").stdout) == []
+
+
+def test_a_packed_run_goes_on_elsewhere_with_its_data_elsewhere(root, studio, recipe, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\n")
+    studio("run", recipe(ENDLESS), "--dataset_name", rows, "--output_dir", root / "a")
+    until(lambda: state(root / "a") == "running")
+    assert "is running: stop it first" in studio("pack", "a", tmp_path / "a.tar", code=2).stderr
+    studio("stop", "a", "--wait")
+    studio("pack", "a", tmp_path / "a.tar")
+    assert "exists: remove or rename it first" in studio("unpack", tmp_path / "a.tar", code=2).stderr
+    (root / "a").rename(tmp_path / "gone")
+    rows.rename(tmp_path / "moved.csv")
+    studio("unpack", tmp_path / "a.tar")
+    assert state(root / "a") == "stopped"
+    studio("resume", "a", "--dataset_name", tmp_path / "moved.csv")
+    until(lambda: state(root / "a") == "running")
