@@ -68,7 +68,8 @@ class Recipe:
         about = (
             f"{self.run.__globals__['__doc__']}\n"
             "Settings can also stand in a YAML file: --config FILE (flags win). Every field of transformers'\n"
-            "TrainingArguments is accepted besides those listed. --debug shows the traceback of an error."
+            "TrainingArguments is accepted besides those listed. --debug shows the traceback of an error.\n"
+            "The values in brackets are those of a run on the sample; some suit the data and model that are named."
         )
         usage = f"python recipes/{self.path.name} [--config FILE] [--SETTING VALUE ...]"
         return Parser(self.groups().values(), defaults, about, usage)
@@ -143,6 +144,11 @@ class Recipe:
         if output.resume_from_checkpoint:
             run, settings = self._resumed(Path(output.output_dir), argv)
         data, model, training = (_find(settings, kind) for kind in (Data, ModelChoice, Training))
+        for spec in specs(type(data)):
+            if spec.path and (name := getattr(data, spec.name)) and launch.missing_file(name):
+                from studio.data.reading import files
+
+                files.parts(Path(name), "text")  # says what is not there
         launch.settle_hub([data.dataset_name, model.model_name_or_path])
         located(model.model_name_or_path)
         if not output.resume_from_checkpoint:
@@ -218,6 +224,7 @@ class Recipe:
             if run.writes and not settings["output"].dry_run:
                 told = f"{shlex.join(again)} --resume_from_checkpoint"
                 where = "where it stopped" if saved else "its last checkpoint"
+                where = where if run.checkpoint_folders() else "its beginning"
                 print(f"stopped. Go on from {where}: {told}", file=sys.stderr)
             raise
         except Exception as error:

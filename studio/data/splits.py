@@ -109,6 +109,9 @@ def _carved(source: Source, data: Data, seed: int) -> tuple[dict[str, Dataset], 
     notes += _check_every_class(source, data, units["train"], labels, parts, names, otherwise)
     for part, split in enumerate(names):
         splits[split] = train.select(np.flatnonzero(parts == part))
+        if split != "train" and len(source.splits) > 1:
+            share = f"{len(splits[split]):,} of the {len(train):,} training rows"
+            notes.append(f"no {split} rows were given: {share} were set aside for it (--{split}_fraction)")
     return splits, notes + _half_shared(splits)
 
 

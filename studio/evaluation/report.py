@@ -105,6 +105,11 @@ def show(found: dict[str, Any], console: Console) -> None:
         scores.add_row(title, f"{test[name]:.3f}", f"{low:.3f} to {high:.3f}")
     scores.add_row(multilabel.commonest_title(found), f"{test['majority_accuracy']:.3f}", "")
     console.print(scores)
+    if test["intervals"]["accuracy"][0] <= test["majority_accuracy"]:
+        console.print(
+            "The model is not shown to be better than always giving the same answer: more rows, more epochs or another "
+            "--learning_rate may help."
+        )
     if len(test["per_class"]) <= _MOST_CLASSES_SHOWN:
         console.print(_class_table(test["per_class"]))
 

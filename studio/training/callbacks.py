@@ -137,7 +137,7 @@ class StopWhenAsked(TrainerCallback):
             Stopped: rank zero was asked to discard the run, of which nothing needs saving.
         """
         request = stopping.asked(self.run.folder) if self.run.writes else None
-        wish = 2 if request == "discard" else 1 if request or SIGNALS.asked else 0
+        wish = 2 if request in ("discard", "force") else 1 if request or SIGNALS.asked else 0
         if args.world_size > 1:
             agreed = torch.tensor(wish, device=args.device)
             torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MAX)

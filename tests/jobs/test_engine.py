@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -105,3 +107,38 @@ def test_a_packed_run_goes_on_elsewhere_with_its_data_elsewhere(root, studio, re
     assert state(root / "a") == "stopped"
     studio("resume", "a", "--dataset_name", tmp_path / "moved.csv")
     until(lambda: state(root / "a") == "running")
+
+
+def test_a_run_that_was_stopped_goes_on_at_once_and_is_never_taken_for_failed(root, studio, recipe):
+    studio("run", recipe(ENDLESS), "--output_dir", root / "a")
+    for _ in range(3):
+        until(lambda: state(root / "a") == "running")
+        studio("stop", "a", "--wait")
+        studio("resume", "a")
+        assert state(root / "a") in ("queued", "starting", "running")
+    until(lambda: state(root / "a") == "running")
+
+
+def test_clean_keeps_what_a_failed_run_can_go_on_from(root, studio, recipe):
+    studio("run", recipe("(run.checkpoints / 'checkpoint-1').mkdir(parents=True); "
+                         "(run.checkpoints / 'checkpoint-1/x').write_text('x'); raise ValueError"),
+           "--output_dir", root / "a")  # fmt: skip
+    studio("run", recipe("raise ValueError"), "--output_dir", root / "b")
+    until(lambda: state(root / "a") == state(root / "b") == "failed", 60)
+    studio("clean", "--failed", "--yes")
+    assert (root / "a").exists() and not (root / "b").exists()
+
+
+def test_a_file_that_is_missing_is_told_when_the_job_is_queued(root, studio, recipe):
+    done = studio("run", recipe(QUICK), "--dataset_name", "nosuch.csv", "--output_dir", root / "a", code=2)
+    assert "there is no file or folder nosuch.csv" in done.stderr and not (root / "a").exists()
+
+
+def test_a_job_goes_on_when_nobody_reads_what_it_prints(tmp_path, recipe, root):
+    file = recipe("[print('line', i, flush=True) or time.sleep(0.01) for i in range(200)]")
+    command = [sys.executable, str(file), "--output_dir", str(root / "a")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as job:
+        assert job.stdout.readline()
+        job.stdout.close()
+        assert job.wait(60) == 0
+    assert state(root / "a") == "finished" and "line 199" in (root / "a/train.log").read_text()
