@@ -18,7 +18,7 @@ import yaml
 
 from studio import launch
 from studio.config import Data, ModelChoice, Output, Training
-from studio.errors import RequestError, RunError
+from studio.errors import RequestError, RunError, redacted
 from studio.fields import Parser, Settings, nearest, read_yaml, specs, to_flags, to_yaml
 from studio.models.folder import located
 from studio.runs import Run, new_folder
@@ -46,6 +46,10 @@ _OWNED = {
     "hub_always_push": "the finished model is published, once",
     "hub_revision": "the finished model goes to the main branch",
 }
+
+
+# How safetensors and torch say that they could not write.
+_NO_SPACE = ("No space left", "os error 28", "PytorchStreamWriter failed", "inline_container", "iostream error")
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,6 @@ class Recipe:
         """Runs the recipe as a program: exit code 0, 1 for a failed run, 2 for a bad request."""
         argv = list(sys.argv[1:] if argv is None else argv)
         debug = "--debug" in argv
-        os.umask(0o077)  # run folders hold data: they are for their owner
         try:
             run, settings, created = self._start([flag for flag in argv if flag != "--debug"])
             with _logged(run):
@@ -143,6 +146,7 @@ class Recipe:
         self, argv: list[str], state: str = "starting", processes: int | None = None
     ) -> tuple[Run, dict[str, Settings], bool]:
         """The run folder, new or resumed, and its settings."""
+        os.umask(0o077)  # run folders hold data: they are for their owner
         processes = processes or launch.world_size()
         launch.check_launcher()
         launch.set_threads()
@@ -214,7 +218,7 @@ class Recipe:
             self.run(**{name: group for name, group in settings.items() if name != "output"}, run=run)
             run.set_state("finished")
         except RequestError as error:
-            run.set_state("failed", str(error), "request")
+            run.set_state("failed", redacted(str(error)), "request")
             if created:
                 run.discard()  # nothing was trained: what remains would only be in the way
             raise
@@ -231,9 +235,12 @@ class Recipe:
             raise
         except Exception as error:
             failure = _failure(error)
+            if failure.cause == "disk":
+                run.make_room()
             if not run.writes:
-                run.tell_rank_zero(launch.rank(), failure, traceback.format_exc())
-            traceback.print_exc(file=run_log())
+                run.tell_rank_zero(launch.rank(), failure, redacted(traceback.format_exc()))
+            with contextlib.suppress(OSError):
+                run_log().write(redacted(traceback.format_exc()))
             raise self._failed(run, run.why_a_rank_failed() or failure) from error
 
     def _failed(self, run: Run, failure: RunError) -> RunError:
@@ -262,7 +269,7 @@ def _tell(error: BaseException) -> None:
     """Prints a person's error once, naming the rank where it is not the first."""
     if not isinstance(error, KeyboardInterrupt) and not getattr(error, "told", False):
         rank = f"rank {launch.rank()}: " if launch.rank() else ""
-        print(f"{rank}error: {error}", file=sys.stderr)
+        print(f"{rank}error: {redacted(str(error))}", file=sys.stderr)
         error.told = True
 
 
@@ -373,10 +380,11 @@ def _find(settings: dict[str, Settings], kind: type) -> Any:
 def _failure(error: BaseException) -> RunError:
     """One sentence on why a run failed, with the remedy where there is one, and its cause in a word."""
     if isinstance(error, RunError):  # from a loader process it comes with that process's traceback before it
-        return RunError(str(error).strip().splitlines()[-1].removeprefix("studio.errors.RunError: "), error.cause)
-    text = " ".join(str(error).split()) or type(error).__name__
+        told = redacted(str(error)).strip().splitlines()[-1]
+        return RunError(told.removeprefix("studio.errors.RunError: "), error.cause)
+    text = redacted(" ".join(str(error).split())) or type(error).__name__
     no_space = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if no_space or "No space left" in text or "os error 28" in text or "PytorchStreamWriter failed" in text:
+    if no_space or any(sign in text for sign in _NO_SPACE):
         told = "the disk is full: make room (`df -h` shows how much there is) and resume, or lower --save_total_limit"
         return RunError(told, "disk")
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():

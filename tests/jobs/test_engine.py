@@ -1,7 +1,10 @@
 """The queue starts what is next, one job a device, whoever is killed meanwhile."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -88,3 +91,13 @@ def test_a_wrong_recipe_or_setting_is_refused_before_anything_is_queued(root, st
     done = studio("run", recipe(QUICK), "--learning_rate", "7", "--output_dir", root / "a", code=2)
     assert "--learning_rate must be at most 1" in done.stderr and not (root / "a").exists()
     assert json.loads(studio("queue", "--json").stdout) == []
+
+
+def test_of_two_that_train_in_one_folder_one_is_refused_by_name(root, recipe):
+    file = recipe("time.sleep(1)")
+    command = [sys.executable, str(file), "--output_dir", str(root / "a")]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "."})]
+    both.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "."}))
+    told = "".join(process.communicate(timeout=60)[1] for process in both)
+    assert sorted(process.returncode for process in both) == [0, 2] and state(root / "a") == "finished"
+    assert "already holds a run" in told or "is being trained by process" in told
