@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo app test test-properties lint bench bench-memory messy hostile clean
+.PHONY: help setup demo app test test-properties test-faults lint bench bench-memory messy hostile clean
 
 help:            ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ messy: $(READY)  ## read the bad files of a folder with a MANIFEST.csv and write
 
 hostile: $(READY)  ## open hostile files and write what they reach to docs/hostile-input.md (1 minute)
 	$(RUN)/python -m tests.bench.hostile docs/hostile-input.md
+
+test-faults: $(READY)  ## kill, damage and fill up runs on purpose and write docs/reliability.md (20 minutes, needs cc)
+	$(RUN)/python -m tests.faults docs/reliability.md
 
 clean:           ## remove the environment and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -36,7 +36,7 @@ def read(path: Path, offset: int = 0) -> tuple[list[Event], int]:
 
     A last line that is still being written is left for the next read; a damaged line is passed over.
     """
-    if not path.exists():
+    if not path.is_file():
         return [], offset
     with path.open("rb") as file:
         file.seek(offset)
@@ -45,9 +45,11 @@ def read(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     found = []
     for line in whole.splitlines():
         try:
-            found.append(Event(**json.loads(line)))
-        except (ValueError, TypeError):
+            event = Event(**json.loads(line))
+        except (ValueError, TypeError, RecursionError):
             continue
+        if isinstance(event.time, int | float) and isinstance(event.step, int) and isinstance(event.data, dict):
+            found.append(event)
     return found, offset + len(whole)
 
 
@@ -55,7 +57,7 @@ def without_replaced(events: list[Event]) -> list[Event]:
     """Drops the metrics that a resumed run went on to write again: those beyond its `resumed_from` step."""
     kept: list[Event] = []
     for event in events:
-        if "resumed_from" in event.data:
+        if isinstance(event.data.get("resumed_from"), int):
             kept = [e for e in kept if e.kind != "metric" or e.step <= event.data["resumed_from"]]
         kept.append(event)
     return kept
@@ -63,7 +65,7 @@ def without_replaced(events: list[Event]) -> list[Event]:
 
 def series(events: list[Event], name: str) -> list[tuple[int, float]]:
     """The (step, value) points of one metric, such as "loss" or "eval_f1_macro"."""
-    return [(e.step, e.data[name]) for e in events if e.kind == "metric" and e.data.get(name) is not None]
+    return [(e.step, e.data[name]) for e in events if e.kind == "metric" and isinstance(e.data.get(name), int | float)]
 
 
 def thin(points: list[tuple[int, float]], limit: int = 1000) -> list[tuple[int, float]]:

@@ -4,16 +4,20 @@ import errno
 import sys
 
 from studio import launch
-from studio.errors import RunError
+from studio.errors import RunError, redacted
+
+# How safetensors and torch say that they could not write.
+_NO_SPACE = ("No space left", "os error 28", "PytorchStreamWriter failed", "inline_container", "iostream error")
 
 
 def failure(error: BaseException) -> RunError:
     """One sentence on why a run failed, with the remedy where there is one, and its cause in a word."""
     if isinstance(error, RunError):  # from a loader process it comes with that process's traceback before it
-        return RunError(str(error).strip().splitlines()[-1].removeprefix("studio.errors.RunError: "), error.cause)
-    text = " ".join(str(error).split()) or type(error).__name__
+        told = redacted(str(error)).strip().splitlines()[-1]
+        return RunError(told.removeprefix("studio.errors.RunError: "), error.cause)
+    text = redacted(" ".join(str(error).split())) or type(error).__name__
     no_space = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if no_space or "No space left" in text or "os error 28" in text or "PytorchStreamWriter failed" in text:
+    if no_space or any(sign in text for sign in _NO_SPACE):
         told = "the disk is full: make room (`df -h` shows how much there is) and resume, or lower --save_total_limit"
         return RunError(told, "disk")
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():
@@ -35,5 +39,5 @@ def tell(error: BaseException) -> None:
     """Prints a person's error once, naming the rank where it is not the first."""
     if not isinstance(error, KeyboardInterrupt) and not getattr(error, "told", False):
         rank = f"rank {launch.rank()}: " if launch.rank() else ""
-        print(f"{rank}error: {error}", file=sys.stderr)
+        print(f"{rank}error: {redacted(str(error))}", file=sys.stderr)
         error.told = True

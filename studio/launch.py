@@ -152,8 +152,9 @@ class Tee:
 
     def write(self, text: str) -> int:
         if "\r" not in text:
-            self.log.write(_COLOURS.sub("", text))
-            self.log.flush()
+            with contextlib.suppress(OSError):  # a full disk: the job goes on as long as it can
+                self.log.write(_COLOURS.sub("", text))
+                self.log.flush()
         try:
             return self.screen.write(text)
         except BrokenPipeError:

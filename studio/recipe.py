@@ -19,7 +19,7 @@ import yaml
 
 from studio import dry_run, failures, launch
 from studio.config import Data, ModelChoice, Output, Training
-from studio.errors import RequestError, RunError
+from studio.errors import RequestError, RunError, redacted
 from studio.fields import Parser, Settings, read_yaml, specs, to_flags, to_yaml
 from studio.models.folder import located
 from studio.runs import Run, new_folder
@@ -93,7 +93,6 @@ class Recipe:
         """Runs the recipe as a program: exit code 0, 1 for a failed run, 2 for a bad request."""
         argv = list(sys.argv[1:] if argv is None else argv)
         debug = "--debug" in argv
-        os.umask(0o077)  # run folders hold data: they are for their owner
         try:
             with contextlib.ExitStack() as stack:
                 run, settings, created = self._start([flag for flag in argv if flag != "--debug"])
@@ -130,6 +129,7 @@ class Recipe:
         self, argv: list[str], state: str = "starting", processes: int | None = None
     ) -> tuple[Run, dict[str, Settings], bool]:
         """The run folder, new or resumed, and its settings."""
+        os.umask(0o077)  # run folders hold data: they are for their owner
         processes = processes or launch.world_size()
         launch.check_launcher()
         launch.set_threads()
@@ -211,7 +211,7 @@ class Recipe:
             self.run(**(dry_run.shorten(groups) if settings["output"].dry_run else groups), run=run)
             run.set_state("finished")
         except RequestError as error:
-            run.set_state("failed", str(error), "request")
+            run.set_state("failed", redacted(str(error)), "request")
             if created:
                 run.discard()  # nothing was trained: what remains would only be in the way
             raise
@@ -229,9 +229,12 @@ class Recipe:
             raise
         except Exception as error:
             failure = failures.failure(error)
+            if failure.cause == "disk":
+                run.make_room()
             if not run.writes:
-                run.tell_rank_zero(launch.rank(), failure, traceback.format_exc())
-            traceback.print_exc(file=run_log())
+                run.tell_rank_zero(launch.rank(), failure, redacted(traceback.format_exc()))
+            with contextlib.suppress(OSError):
+                run_log().write(redacted(traceback.format_exc()))
             raise self._failed(run, run.why_a_rank_failed() or failure) from error
 
     def _failed(self, run: Run, failure: RunError) -> RunError:

@@ -26,6 +26,7 @@ from studio import events, processes
 from studio.errors import RequestError, RunError
 
 MANIFEST = "manifest.json"
+SPARE = "spare"  # room on the disk for a run's last words
 
 
 class Run:
@@ -112,9 +113,12 @@ class Run:
                 f"the run {self.folder} is being trained by process {self._lock.read().strip() or 'unknown'}: "
                 "wait for it or stop it first"
             ) from error
+        os.register_at_fork(after_in_child=self._lock.close)  # loader processes may outlive a killed trainer
         self._lock.truncate(0)
         self._lock.write(f"{os.getpid()}\n")
         self._lock.flush()
+        with contextlib.suppress(OSError):
+            write_whole(self.folder / SPARE, b"\0" * 16_384)
 
     def unlock(self) -> None:
         """Lets another process train in the folder."""
@@ -138,7 +142,7 @@ class Run:
         """
         try:
             return json.loads((self.folder / "run.json").read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RequestError(f"{self.folder} is not a run folder: it has no readable run.json") from error
 
     def settings(self) -> dict[str, Any]:
@@ -185,7 +189,7 @@ class Run:
         """What status.json says; the state is `unknown` when it says nothing."""
         try:
             return {"state": "unknown", **json.loads((self.folder / "status.json").read_text())}
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return {"state": "unknown"}
 
     def log(self, kind: events.Kind, data: dict[str, Any]) -> None:
@@ -196,7 +200,7 @@ class Run:
     def checkpoint_folders(self) -> list[Path]:
         """What lies in checkpoints/, the newest first, sealed or not."""
         found = [c for c in self.checkpoints.glob("checkpoint-*") if c.name.split("-")[-1].isdigit()]
-        return sorted(found, key=lambda c: int(c.name.split("-")[-1]), reverse=True)
+        return sorted(found, key=step_of, reverse=True)
 
     def last_good_checkpoint(self) -> str | None:
         """The newest checkpoint whose files are all as they were written; None before the first one.
@@ -209,6 +213,14 @@ class Run:
                 return str(checkpoint)
             self.log("alert", {"message": f"{checkpoint.name} is not used: {fault}"})
         return None
+
+    def make_room(self) -> None:
+        """Takes away what only takes room, so that a run can say on a full disk that it is full."""
+        if self.writes:
+            (self.folder / SPARE).unlink(missing_ok=True)
+        unsealed = [c for c in self.checkpoint_folders() if not (c / MANIFEST).exists()]
+        for folder in (*unsealed, self.folder / "model.unfinished") if self.writes else ():
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.contextmanager
     def writing_model(self) -> Iterator[Path]:
@@ -232,6 +244,11 @@ class Run:
             self.log("artifact", {"path": "model"})
 
 
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was saved."""
+    return int(checkpoint.name.split("-")[-1])
+
+
 def new_folder(recipe: str) -> Path:
     """A folder name that no other run has, under $STUDIO_RUNS or ./runs."""
     root = Path(os.environ.get("STUDIO_RUNS", "runs"))
@@ -251,9 +268,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def write_manifest(folder: Path) -> None:
-    """Seals a folder: size and sha256 of each of its files, written last, so that its presence means complete."""
+    """Seals a folder: size and sha256 of each of its files, written last, so that its presence means complete.
+
+    The files reach the disk before it does.
+    """
     files = {
-        str(file.relative_to(folder)): {"size_bytes": file.stat().st_size, "sha256": _sha256(file)}
+        str(file.relative_to(folder)): {"size_bytes": file.stat().st_size, "sha256": _sha256(file, sync=True)}
         for file in sorted(folder.rglob("*"))
         if file.is_file() and file.name != MANIFEST
     }
@@ -263,20 +283,27 @@ def write_manifest(folder: Path) -> None:
 def manifest_fault(folder: Path) -> str | None:
     """Why a sealed folder must not be used, or None when every file is as it was written."""
     try:
-        files = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
+        files = {
+            folder / name: (expected["size_bytes"], expected["sha256"])
+            for name, expected in json.loads((folder / MANIFEST).read_text()).items()
+        }
+    except OSError:
         return "it was not written to its end"
-    for name, expected in files.items():
-        file = folder / name
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{MANIFEST} is damaged"
+    for file, (size_bytes, sha256) in files.items():
+        name = file.relative_to(folder)
         if not file.is_file():
             return f"{name} is missing"
-        if file.stat().st_size != expected["size_bytes"] or _sha256(file) != expected["sha256"]:
+        if file.stat().st_size != size_bytes or _sha256(file) != sha256:
             return f"{name} is damaged"
     return None
 
 
-def _sha256(file: Path) -> str:
+def _sha256(file: Path, sync: bool = False) -> str:
     with file.open("rb") as stream:
+        if sync:
+            os.fsync(stream.fileno())
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

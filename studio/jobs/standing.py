@@ -31,8 +31,15 @@ class Standing:
 
 def standing(folder: Path) -> Standing:
     """The true state of the run in a folder, by its files and processes alone."""
-    status = _read(folder / "status.json")
-    if not isinstance(status, dict) or not isinstance(status.get("state"), str) or not (folder / "run.json").exists():
+    try:
+        return _standing(folder)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return Standing("broken", f"the files of {folder} contradict what they are for ({type(error).__name__})")
+
+
+def _standing(folder: Path) -> Standing:
+    status, record = _read(folder / "status.json"), _read(folder / "run.json")
+    if not isinstance(record, dict) or not isinstance(status, dict) or not isinstance(status.get("state"), str):
         return Standing("broken", f"{folder} holds no readable run.json and status.json")
     told = Standing(status["state"], status.get("reason"), status.get("cause"))
     if told.state == "finished" and not (folder / "model" / "config.json").exists():
@@ -78,5 +85,5 @@ def _stalled(folder: Path, told: Standing) -> Standing:
 def _read(file: Path) -> Any:
     try:
         return json.loads(file.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

@@ -1,6 +1,7 @@
 """What happens around the Trainer's steps: the event stream, the progress bar, sealed checkpoints, early stopping."""
 
 import contextlib
+import json
 import math
 import os
 import shutil
@@ -17,13 +18,14 @@ from rich.console import Console
 from rich.file_proxy import FileProxy
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy
 
 from studio import stopping
 from studio.data.images import Pictures
 from studio.errors import RunError
 from studio.launch import Tee
-from studio.runs import Run, write_manifest
+from studio.runs import Run, step_of, write_manifest
 from studio.stopping import SIGNALS, Stopped
 
 
@@ -81,12 +83,19 @@ class NewEpoch(TrainerCallback):
 class SealCheckpoints(TrainerCallback):
     """Writes a manifest into each finished checkpoint, so that a torn one is never resumed from.
 
-    Only then are older ones deleted: the newest `keep` stay, and the best one.
+    Only then are older ones deleted: the newest `keep` stay, and the one that each of them knows as the best, so that
+    whichever a run goes on from finds its best one. (All but one of these are among the newest themselves.)
     """
 
     def __init__(self, run: Run, keep: int):
         self.run = run
         self.keep = keep
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        """Takes away the checkpoints that the resume has refused: kept, they would count as the newest ones."""
+        for refused in self.run.checkpoint_folders() if self.run.writes else ():
+            if step_of(refused) > state.global_step:
+                shutil.rmtree(refused)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
@@ -94,10 +103,17 @@ class SealCheckpoints(TrainerCallback):
         if self.run.writes and folder.is_dir():
             write_manifest(folder)
             self.run.log("artifact", {"path": str(folder.relative_to(self.run.folder))})
-            best = Path(state.best_model_checkpoint or "").name
-            for old in self.run.checkpoint_folders()[self.keep :]:
-                if old.name != best:
+            found = self.run.checkpoint_folders()
+            best = {_best(kept) for kept in found[: self.keep]}
+            for old in found[self.keep :]:
+                if old.name not in best:
                     shutil.rmtree(old)
+
+
+def _best(checkpoint: Path) -> str:
+    """The name of the checkpoint that was the best one when `checkpoint` was saved."""
+    state = json.loads((checkpoint / TRAINER_STATE_NAME).read_text())
+    return Path(state["best_model_checkpoint"] or "").name
 
 
 class StopWhenAsked(TrainerCallback):

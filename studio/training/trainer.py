@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from torch.utils.data import Dataset, Sampler, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 from transformers import (
     PreTrainedModel,
     Trainer,
@@ -206,6 +206,17 @@ class StudioTrainer(Trainer):
         best = checkpoint.with_name(Path(state.best_model_checkpoint).name)
         self._issue_warnings_after_load(self.model.load_state_dict(load_file(best / "model.safetensors"), strict=False))
         return True
+
+    def _get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader:
+        """As the Trainer's. Loaders with workers draw their seeds from a generator of their own.
+
+        Workers that outlive an epoch are seeded once in a process: drawn from torch's own generator, a resumed run
+        would draw once more than one that never stopped, and its dropout differ from there on.
+        """
+        loader = super()._get_dataloader(*args, **kwargs)
+        if loader.num_workers:
+            loader.base_dataloader.generator = torch.Generator().manual_seed(self.args.seed)
+        return loader
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         if isinstance(self.train_dataset, Pictures):

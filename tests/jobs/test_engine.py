@@ -1,6 +1,7 @@
 """The queue starts what is next, one job a device, whoever is killed meanwhile."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -142,3 +143,13 @@ def test_a_job_goes_on_when_nobody_reads_what_it_prints(tmp_path, recipe, root):
         job.stdout.close()
         assert job.wait(60) == 0
     assert state(root / "a") == "finished" and "line 199" in (root / "a/train.log").read_text()
+
+
+def test_of_two_that_train_in_one_folder_one_is_refused_by_name(root, recipe):
+    file = recipe("time.sleep(1)")
+    command = [sys.executable, str(file), "--output_dir", str(root / "a")]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "."})]
+    both.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "."}))
+    told = "".join(process.communicate(timeout=60)[1] for process in both)
+    assert sorted(process.returncode for process in both) == [0, 2] and state(root / "a") == "finished"
+    assert "already holds a run" in told or "is being trained by process" in told

@@ -133,7 +133,7 @@ def test_a_job_typed_by_hand_is_seen_and_stopped_like_any_other(root, studio, re
 
 
 def test_a_token_in_the_environment_reaches_no_file_and_no_command_line(root, studio, recipe):
-    body = QUICK + "\n    raise ValueError('broken')"
+    body = QUICK + "\n    raise ValueError('broken ' + os.environ['HF_TOKEN'])"
     studio("run", recipe(body), "--output_dir", root / "a", env={"HF_TOKEN": CANARY})
     until(lambda: state(root / "a") == "failed", 60)
     for file in root.rglob("*"):

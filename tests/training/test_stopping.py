@@ -54,10 +54,17 @@ def train(folder, *callbacks, **settings) -> StudioTrainer:
     run.resumed = run.events.exists()
     network = AutoModelForSequenceClassification.from_config(BertConfig(**scaling.TEXT, num_labels=3))
     data = scaling.rows("bert", ROWS).add_column("length", [9] * ROWS)
-    training = Training(
-        num_train_epochs=2, per_device_train_batch_size=4, per_device_eval_batch_size=8, gradient_accumulation_steps=2,
-        bf16=False, logging_steps=1, learning_rate=1e-2, save_total_limit=9, **settings,
-    )  # fmt: skip
+    defaults = {
+        "num_train_epochs": 2,
+        "per_device_train_batch_size": 4,
+        "per_device_eval_batch_size": 8,
+        "gradient_accumulation_steps": 2,
+        "bf16": False,
+        "logging_steps": 1,
+        "learning_rate": 1e-2,
+        "save_total_limit": 9,
+    }
+    training = Training(**(defaults | settings))
     tokenizer = scaling.BertTokenizer(vocab={w: i for i, w in enumerate(scaling.WORDS)})
     trainer = StudioTrainer(network, training, {"train": data, "validation": data}, tokenizer, run, ["a", "b", "c"])
     for callback in callbacks:
