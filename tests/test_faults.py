@@ -11,7 +11,7 @@ import torch
 from hypothesis import HealthCheck, settings
 from transformers import TrainerCallback
 
-from studio.recipe import _failure
+from studio.failures import failure as as_failure
 from studio.runs import MANIFEST, Run, manifest_fault, write_manifest
 from tests.faults import damage, store
 from tests.faults.resume import pictures
@@ -71,7 +71,7 @@ def test_a_killed_loader_worker_is_named(tmp_path):
     run.folder.mkdir()
     with pytest.raises(RuntimeError) as failure:
         pictures(run.folder, Kill(), workers=2)
-    assert _failure(failure.value).cause == "worker"
+    assert as_failure(failure.value).cause == "worker"
 
 
 def test_a_run_with_loader_workers_that_goes_on_changes_no_bit(tmp_path):

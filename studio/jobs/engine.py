@@ -52,7 +52,11 @@ class Engine:
                 break  # the order is kept: nothing smaller overtakes
             self._start(job, free[:wanted])
             free = free[wanted:]
-        return bool(running or (waiting and not self._held()))
+        return bool(running) or self.has_work()
+
+    def has_work(self) -> bool:
+        """Whether something waits that may start."""
+        return bool(self.queue.jobs("queued")) and not self._held()
 
     def _still_runs(self, job: Job) -> bool:
         now = standing(Path(job.folder))
@@ -131,13 +135,15 @@ def ensure(root: Path) -> None:
 
 def main(root: Path) -> None:
     os.umask(0o077)
-    lock = take_lock(root)
-    if lock is None:
-        return  # somebody else was faster
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
-    Engine(root).serve()
+    engine = Engine(root)
+    while lock := take_lock(root):  # None when somebody else was faster
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        engine.serve()
+        lock.close()
+        if not engine.has_work():  # looked at without the lock: who queues from now on finds no engine and starts one
+            return
 
 
 if __name__ == "__main__":

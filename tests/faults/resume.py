@@ -34,7 +34,7 @@ def row_4(folder: Path) -> Result:
     def trial(point: tuple) -> str:
         def stopped_and_resumed() -> None:
             SIGNALS.listen()
-            made, place = torch.load(folder / "whole.pt"), folder / "-".join(map(str, point))
+            made, place = torch.load(folder / "whole.pt", weights_only=True), folder / "-".join(map(str, point))
             place.mkdir()
             test_stopping.test_sigterm_at_any_point_then_going_on_changes_no_bit(made, place, *point)
 
@@ -91,7 +91,10 @@ def row_5(folder: Path) -> Result:
         code = join(fork(lambda: launch(run, eval_steps=1, save_total_limit=9, **KINDS[kind]), run.with_suffix(".log")))
         if code or last_good(run) != STEPS:
             return f"{run.name} ended with {code}"
-        moments = [torch.load(r / f"checkpoints/checkpoint-{STEPS}/optimizer.pt")["state"] for r in (whole, run)]
+        moments = [
+            torch.load(r / f"checkpoints/checkpoint-{STEPS}/optimizer.pt", weights_only=True)["state"]
+            for r in (whole, run)
+        ]
         equal = all(torch.equal(v, moments[1][i][k]) for i, one in moments[0].items() for k, v in one.items())
         return "" if equal and same(run, whole) else f"{run.name} differs"
 

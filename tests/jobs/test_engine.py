@@ -52,6 +52,19 @@ def test_a_job_goes_on_when_the_engine_is_killed_and_is_not_started_twice(root, 
     assert json.loads((root / "a/status.json").read_text())["pid"] == pid and state(root / "a") == "running"
 
 
+def test_a_job_that_is_queued_while_the_engine_leaves_is_started_all_the_same(root, studio, recipe, monkeypatch):
+    file = recipe(QUICK)
+    leaving = engine.Engine.serve
+
+    def serve(self):  # nothing to do; then somebody queues a job, and sees an engine
+        monkeypatch.setattr(engine.Engine, "serve", leaving)
+        studio("run", file, "--output_dir", root / "late")
+
+    monkeypatch.setattr(engine.Engine, "serve", serve)
+    engine.main(root)
+    assert order(root) == ["late"]
+
+
 def test_one_engine_serves_a_run_root_however_many_are_started(root, studio, recipe):
     studio("run", recipe(ENDLESS), "--output_dir", root / "a")
     until(lambda: engine.owner(root))
