@@ -96,15 +96,14 @@ class Recipe:
         try:
             with contextlib.ExitStack() as stack:
                 run, settings, created = self._start([flag for flag in argv if flag != "--debug"])
-                rehearsal = settings["output"].dry_run
-                if rehearsal and run.writes:
+                if run.rehearsal and run.writes:
                     stack.callback(shutil.rmtree, run.folder, ignore_errors=True)
                 stack.enter_context(_logged(run))
                 try:
                     self._carry_out(run, settings, created)
-                    if rehearsal and run.writes:
+                    if run.rehearsal and run.writes:
                         dry_run.show(run, _find(settings, Training), launch.world_size())
-                    elif not rehearsal:
+                    elif not run.rehearsal:
                         _publish(run, settings["output"])
                 except (RequestError, RunError) as error:
                     failures.tell(error)
@@ -156,6 +155,7 @@ class Recipe:
                 output = dataclasses.replace(output, output_dir=tempfile.mkdtemp(prefix="dry-run-"))
             folder = launch.from_rank_zero(lambda: output.output_dir or str(new_folder(self.path.stem)))
             run = Run(folder, writes=launch.rank() == 0)
+            run.rehearsal = output.dry_run
             command = launch.command(processes)
             again = shlex.join([*command, f"recipes/{self.path.name}", "--config", str(run.config)])
             header = (
@@ -208,7 +208,7 @@ class Recipe:
         try:
             run.set_state("running")
             groups = {name: group for name, group in settings.items() if name != "output"}
-            self.run(**(dry_run.shorten(groups) if settings["output"].dry_run else groups), run=run)
+            self.run(**(dry_run.shorten(groups) if run.rehearsal else groups), run=run)
             run.set_state("finished")
         except RequestError as error:
             run.set_state("failed", redacted(str(error)), "request")
@@ -221,7 +221,7 @@ class Recipe:
             saved = getattr(stop, "saved", False)
             again = [*launch.command(launch.world_size()), f"recipes/{self.path.name}", "--output_dir", str(run.folder)]
             run.set_state("stopped", "saved when asked to stop" if saved else "interrupted")
-            if run.writes and not settings["output"].dry_run:
+            if run.writes and not run.rehearsal:
                 told = f"{shlex.join(again)} --resume_from_checkpoint"
                 where = "where it stopped" if saved else "its last checkpoint"
                 where = where if run.checkpoint_folders() else "its beginning"

@@ -42,6 +42,7 @@ class Run:
         self.events = self.folder / "events.jsonl"
         self.config = self.folder / "config.yaml"
         self.step = 0  # the optimizer step that new events belong to
+        self.rehearsal = False  # whether it is thrown away at the end, with figures that mean nothing
         self.resumed = False  # whether this process goes on with what another has begun
 
     def create(

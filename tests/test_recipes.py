@@ -391,6 +391,19 @@ def test_curves_go_to_the_tracker_that_is_asked_for(tmp_path, program, text_flag
     assert list((folder / "tensorboard").rglob("events.out.tfevents.*"))
 
 
+@pytest.mark.parametrize("recipe", ["text_classification", "resnet_image_classification"])
+def test_a_dry_run_tells_what_the_run_will_take_and_keeps_nothing(recipe, tmp_path, program, text_flags, image_flags):
+    flags = image_flags if recipe.startswith("resnet") else text_flags
+    here = {"STUDIO_RUNS": str(tmp_path / "runs"), "TMPDIR": str(tmp_path)}
+    done = program(f"recipes/{recipe}.py", *flags, "--num_train_epochs", "100", "--dry_run", env=here)
+    assert done.returncode == 0, done.stderr
+    table = done.stdout[done.stdout.index("Dry run: 4 steps went well") :]
+    assert re.search(r"the run +│ [\d,]+00 steps of \d+ rows, about \d+:\d\d:\d\d", table), table
+    assert "Test set" not in done.stdout  # figures after four steps mean nothing
+    assert "memory of a process" in table and "on the disk" in table
+    assert not (tmp_path / "runs").exists() and not list(tmp_path.glob("dry-run-*"))
+
+
 def commands(text: str) -> list[list[str]]:
     """The recipe commands in the shell blocks of a page."""
     found = []

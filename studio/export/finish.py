@@ -33,7 +33,7 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
         if run.writes:
             found.save(run.report)
             card.write(folder, metrics=found.metrics, settings=settings, origin=splits.origin)
-    if run.writes:
+    if run.writes and not run.rehearsal:
         report.show(found.metrics, Console(file=sys.stdout))
         example = "photo.jpg" if found.metrics["task"] == "image-classification" else '"some text"'
         example += ' --text_pair "its pair"' if settings.get("text_pair_column_name") else ""
