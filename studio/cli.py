@@ -16,6 +16,7 @@ from rich.table import Table
 
 from studio import cli_jobs, launch
 from studio.errors import RequestError, RunError
+from studio.models.folder import model_folder
 
 if TYPE_CHECKING:
     from studio.predictor import Prediction
@@ -45,14 +46,22 @@ def predict(
         raise RequestError(
             f"--text_pair is given {len(text_pair)} times for {len(inputs)} texts: give it once for each, in order"
         )
+    if not all(map(str.strip, inputs)):
+        raise RequestError("an input is empty: give a text or the file of a picture")
+    folder = model_folder(cli_jobs.named(model))  # before torch is loaded, which takes a while
     launch.be_quiet()
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # loading takes less time than reading its bar
     from studio.predictor import Predictor
 
-    predictor = Predictor(Path(model))
+    predictor = Predictor(folder)
     if predictor.task == "image-classification":
+        if text_pair:
+            raise RequestError(f"--text_pair is for models of text pairs, and {model} takes pictures: leave it out")
         items = [Path(name) for name in inputs]
     else:
+        for name in inputs:
+            if Path(name).suffix and Path(name).is_file():
+                raise RequestError(f"{name} is a file, and {model} takes texts: give the text itself, in quotes")
         items = list(zip(inputs, text_pair, strict=True)) if text_pair else inputs
     answers = predictor.predict(items, top_k=top_k)
     if as_json:
@@ -67,13 +76,14 @@ def predict(
 
 
 def show_answers(inputs: list[str], answers: "list[Prediction]", console: Console) -> None:
-    """Prints a table of predictions, a line for each input."""
+    """Prints a table of predictions, a line for each label that is given to an input."""
     table = Table("input", "label", "probability", "next")
     table.columns[0].overflow = "fold"
     for name, answer in zip(inputs, answers, strict=True):
         others = [f"{label} {score:.1%}" for label, score in answer.scores.items() if label not in answer.labels]
-        given = ", ".join(answer.labels) or "(none)"
-        table.add_row(escape(name), escape(given), f"{answer.score:.1%}", escape(", ".join(others)))
+        given = "\n".join(answer.labels) or "(none)"
+        shares = "\n".join(f"{answer.scores[label]:.1%}" for label in answer.labels)
+        table.add_row(escape(name), escape(given), shares, escape(", ".join(others)))
     console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""The commands around jobs: run, queue, runs, stop, resume, discard, logs, clean."""
+"""The commands around jobs: run, queue, runs, stop, resume, discard, pack, unpack, logs, clean."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 Wait = Annotated[bool, typer.Option("--wait", help="come back when it has ended")]
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def run(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="the name of a recipe, or its file")],
@@ -37,7 +37,10 @@ def run(
     follow: Annotated[bool, typer.Option("--follow", help="show what it prints until it ends")] = False,
     as_json: Json = False,
 ) -> None:
-    """Queue a job; it starts when a device is free and goes on when this terminal closes. Takes the recipe's flags."""
+    """Queue a job; it starts when a device is free and goes on when this terminal closes.
+
+    Takes the recipe's flags as well: `python recipes/NAME.py --help` lists them.
+    """
     from studio.jobs import engine
     from studio.jobs.queue import Queue
 
@@ -58,9 +61,10 @@ def queue(context: typer.Context, as_json: Json = False) -> None:
         return
     from studio.jobs.queue import Queue
 
+    running, waiting = (Queue(_root()).jobs(state) for state in ("running", "queued"))
     rows = [
-        {"place": place, "run": Path(job.folder).name, "state": job.state, "device": job.device}
-        for place, job in enumerate(Queue(_root()).jobs("running", "queued"), start=1)
+        {"place": place or None, "run": Path(job.folder).name, "state": job.state, "device": job.device}
+        for place, job in [*((0, job) for job in running), *enumerate(waiting, start=1)]
     ]
     _show(rows, "nothing is queued: `python -m studio run RECIPE` queues a job", as_json)
 
@@ -71,6 +75,7 @@ def move(name: RunName, place: Annotated[int, typer.Argument(min=1, help="1 is t
     from studio.jobs.queue import Queue
 
     Queue(_root()).move(_folder(name), place)
+    print(f"{_folder(name).name} has place {place} among those that wait")
 
 
 @queue_app.command()
@@ -79,6 +84,7 @@ def cancel(name: RunName) -> None:
     from studio.jobs.queue import Queue
 
     Queue(_root()).cancel(_folder(name))
+    print(f"{_folder(name).name} will not start; its folder stays (`discard` removes it)")
 
 
 @queue_app.command()
@@ -115,21 +121,33 @@ def stop(
     _tell(folder, dataclasses.asdict(now), f"{told}  {folder}", as_json)
 
 
-@app.command()
-def resume(name: RunName, follow: Annotated[bool, typer.Option("--follow")] = False, as_json: Json = False) -> None:
-    """Queue a run that was stopped, has failed or was killed; it goes on from its last good checkpoint."""
-    from studio.jobs import engine
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def resume(
+    context: typer.Context,
+    name: RunName,
+    follow: Annotated[bool, typer.Option("--follow", help="show what it prints until it ends")] = False,
+    as_json: Json = False,
+) -> None:
+    """Queue a run that was stopped, has failed or was killed; it goes on from its last good checkpoint.
+
+    Where its data has moved, say so: --dataset_name FOLDER.
+    """
+    from studio.jobs import control, engine
     from studio.jobs.queue import Queue
     from studio.jobs.standing import standing
     from studio.runs import Run
 
     folder = _folder(name)
+    control.settle(folder)
     now = standing(folder)
     if now.state not in ("stopped", "failed", "orphaned", "cancelled"):
-        raise RequestError(f"{folder.name} is {now.state}: only what has stopped or failed can be resumed")
+        again = f": run it again by --config {folder / 'config.yaml'}" if now.state == "finished" else ""
+        raise RequestError(f"{folder.name} is {now.state}, and only what has stopped or failed can be resumed{again}")
     start = Run(folder).record()["start"]
-    Queue(_root()).add(folder, Path(start["recipe"]), start["arguments"], start["processes"])
+    recipe = _recipe(start["recipe"] if Path(start["recipe"]).exists() else Run(folder).record()["recipe"])
+    Run(folder).forget("exit.json", "supervisor.json", "request.json")  # how the last start ended
     Run(folder).set_state("queued")
+    Queue(_root()).add(folder, recipe.path, [*start["arguments"], *context.args], start["processes"])
     engine.ensure(_root())
     _tell(folder, {"run": str(folder)}, f"queued  {folder}", as_json)
     if follow:
@@ -151,19 +169,61 @@ def discard(
 
 
 @app.command()
+def pack(name: RunName, file: Annotated[Path, typer.Argument(help="the archive to write, such as run.tar")]) -> None:
+    """Put a run that has ended into one file, to go on with it on another machine."""
+    import tarfile
+
+    from studio.jobs.standing import standing
+
+    folder = _folder(name)
+    if standing(folder).going:
+        raise RequestError(f"{folder.name} is running: stop it first (`python -m studio stop {folder.name}`)")
+    if file.exists():
+        raise RequestError(f"{file} exists: name another file")
+    with tarfile.open(file, "x") as archive:
+        archive.add(folder, folder.name, filter=lambda entry: None if entry.name.endswith("lock") else entry)
+    print(f"packed  {file} ({_size(file.stat().st_size)})")
+
+
+@app.command()
+def unpack(file: Annotated[Path, typer.Argument(help="an archive that pack has written")]) -> None:
+    """Take a packed run into the run root."""
+    import tarfile
+
+    root = _root()
+    try:
+        with tarfile.open(file) as archive:
+            names = archive.getnames()
+            top = names[0].split("/")[0] if names else ""
+            if f"{top}/run.json" not in names:
+                raise RequestError(f"{file} holds no packed run")
+            if (root / top).exists():
+                raise RequestError(f"{root / top} exists: remove or rename it first")
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            archive.extractall(root, filter="data")
+    except (OSError, tarfile.TarError) as error:
+        raise RequestError(f"{file} cannot be unpacked: {error}") from error
+    print(f"unpacked {root / top}")
+
+
+@app.command()
 def logs(name: RunName, follow: Annotated[bool, typer.Option("--follow", "-f")] = False) -> None:
     """Print what a run has printed."""
     folder = _folder(name)
     if follow:
         _follow(folder)
-    else:
+    elif (folder / "train.log").exists():
         print((folder / "train.log").read_text(errors="replace"), end="")
+    else:
+        print(f"{folder.name} has printed nothing yet", file=sys.stderr)
 
 
 @app.command()
 def clean(
     checkpoints: Annotated[bool, typer.Option("--checkpoints", help="those of finished runs")] = False,
-    failed: Annotated[bool, typer.Option("--failed", help="whole runs that failed or were cancelled")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="runs that failed or were cancelled and have nothing to go on from")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask whether it is meant")] = False,
     as_json: Json = False,
 ) -> None:
@@ -176,13 +236,15 @@ def clean(
         state = standing(folder).state
         sizes = {name: _bytes(folder / name) for name in ("checkpoints", "model", "report")}
         rows.append({"run": folder.name, "state": state, **sizes, "all": _bytes(folder)})
-        if failed and state in ("failed", "cancelled"):
+        if failed and state in ("failed", "cancelled") and not sizes["checkpoints"]:
             targets.append(folder)
         elif checkpoints and state == "finished":
             targets += [folder / "checkpoints"] if sizes["checkpoints"] else []
     _show(rows, f"no runs in {_root()}", as_json)
     freed = sum(map(_bytes, targets))
-    if targets and (yes or typer.confirm(f"remove {len(targets)} folders, {_size(freed)}?")):
+    for target in targets:
+        print(f"to be removed: {target.relative_to(_root())}", file=sys.stderr)
+    if targets and (yes or typer.confirm(f"remove them? ({_size(freed)})", err=True)):
         for target in targets:
             shutil.rmtree(target)
         print(f"freed {_size(freed)}", file=sys.stderr)
@@ -190,7 +252,6 @@ def clean(
 
 def _recipe(name: str) -> "Recipe":
     """A recipe by its file, or by its name in recipes/ here or beside the studio."""
-    from studio.fields import nearest
     from studio.recipe import load
 
     places = [Path("recipes"), Path(__file__).parent.parent / "recipes"]
@@ -198,13 +259,19 @@ def _recipe(name: str) -> "Recipe":
         if file.is_file() and file.suffix == ".py" and (found := load(file.absolute())):
             return found
     known = [file.stem for place in places for file in sorted(place.glob("*.py"))]
-    raise RequestError(f"there is no recipe {name!r} ({nearest(name, known).replace('--', '')})")
+    raise RequestError(f"there is no recipe {name!r}: there are {', '.join(dict.fromkeys(known))}")
 
 
 def _root() -> Path:
     from studio.store import run_root
 
     return run_root()
+
+
+def named(name: str) -> Path:
+    """A folder as it is given, or the run of that name below the run root."""
+    inside = _root() / name
+    return inside if not Path(name).exists() and inside.exists() else Path(name)
 
 
 def _folder(name: str) -> Path:
@@ -236,13 +303,13 @@ def _row(folder: Path) -> dict[str, Any]:
     from studio.jobs.standing import standing
 
     now = standing(folder)
-    row: dict[str, Any] = {"run": folder.name, "state": now.state}
+    row: dict[str, Any] = {"run": folder.name, "folder": str(folder), "state": now.state}
     found = events.without_replaced(events.read(folder / "events.jsonl")[0])
     total = next((e.data["max_steps"] for e in reversed(found) if "max_steps" in e.data), None)
     step = max((e.step for e in found if e.kind == "metric"), default=0)
     row |= {"step": step, "steps": total, "left_s": _time_left(found, step, total) if now.going else None}
     best = events.series(found, "eval_f1_macro")
-    row["f1_macro"] = round(max(value for _, value in best), 4) if best else None
+    row["validation_f1"] = round(max(value for _, value in best), 4) if best else None
     return row | {"reason": now.reason}
 
 
@@ -285,11 +352,15 @@ def _show(rows: list[dict[str, Any]], when_none: str, as_json: bool) -> None:
     elif not rows:
         print(when_none)
     else:
-        names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-        table = Table(*(name.removesuffix("_s").replace("_", " ") for name in names))
+        names = [name for name in rows[0] if name != "folder" and any(row[name] is not None for row in rows)]
+        table = Table()
+        for name in names:
+            table.add_column(
+                name.removesuffix("_s").replace("_", " "), no_wrap=name != "reason", min_width=20 * (name == "reason")
+            )
         for row in rows:
             table.add_row(*(_told(name, row[name]) for name in names))
-        Console().print(table)
+        Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def _told(name: str, value: Any) -> str:

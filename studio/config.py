@@ -223,6 +223,9 @@ class Output(Settings):
     resume_from_checkpoint: bool = arg(
         False, "go on with the run in --output_dir, with the settings it was started with"
     )
+    dry_run: bool = arg(
+        False, "try a few steps, an evaluation and a checkpoint, keep nothing, and say what the whole run will take"
+    )
     push_to_hub: bool = arg(False, "publish the finished model on the Hugging Face Hub")
     hub_model_id: str | None = arg(None, "name on the Hub, such as my-name/my-model")
     hub_private_repo: bool = arg(True, "keep the published model private", advanced=True)
@@ -231,6 +234,8 @@ class Output(Settings):
         super().__post_init__()
         if self.resume_from_checkpoint and not self.output_dir:
             raise RequestError("--resume_from_checkpoint needs --output_dir, the folder of the run to go on with")
+        if self.dry_run and self.resume_from_checkpoint:
+            raise RequestError("--dry_run keeps nothing that could be resumed: leave --resume_from_checkpoint out")
         if self.push_to_hub and not self.hub_model_id:
             raise RequestError("--push_to_hub needs --hub_model_id, such as my-name/my-model")
         if self.hub_model_id and not self.push_to_hub:

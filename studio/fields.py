@@ -134,7 +134,9 @@ class Parser(argparse.ArgumentParser):
                 section.add_argument(f"--{spec.name}", **_flag(spec, defaults.get(spec.name, spec.default)))
 
     def error(self, message: str):
-        raise RequestError(message.removeprefix("argument ") + " (--help lists every setting)")
+        told = message.removeprefix("argument ").replace("invalid float value:", "expected a number, got")
+        told = told.replace("invalid int value:", "expected a whole number, got")
+        raise RequestError(f"{told} (--help lists every setting)")
 
     def settings(self, flags: list[str]) -> tuple[list[Settings], list[str]]:
         """One instance for each group, and the flags that belong to none of them.
@@ -149,7 +151,12 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """A hint at the valid name a person may have meant, or where to find them all."""
-    close = difflib.get_close_matches(name, list(names), n=1)
+    names = list(names)
+    close = difflib.get_close_matches(name, names, n=1)
+    close += [
+        full for full in names if name in ("".join(word[0] for word in full.split("_") if word), *full.split("_"))
+    ]
+    close += [full for full in names if len(name) > 3 and name in full]
     return f"did you mean --{close[0]}?" if close else "--help lists every setting"
 
 

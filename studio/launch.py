@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_FILES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".gz", ".zip", ".xlsx"}
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -88,6 +89,12 @@ def be_quiet() -> None:
         os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 
 
+def missing_file(name: str) -> bool:
+    """Whether a name stands for a file or folder here, rather than for something on the Hub, and there is none."""
+    local = Path(name).suffix.lower() in _FILES or name.startswith((".", "/", "~")) or name.count("/") > 1
+    return local and not Path(name).expanduser().exists()
+
+
 def settle_hub(names: Iterable[str | None]) -> None:
     """Goes offline at once when a name needs the Hub and the Hub does not answer.
 
@@ -148,10 +155,23 @@ class Tee:
             with contextlib.suppress(OSError):  # a full disk: the job goes on as long as it can
                 self.log.write(_COLOURS.sub("", text))
                 self.log.flush()
-        return self.screen.write(text)
+        try:
+            return self.screen.write(text)
+        except BrokenPipeError:
+            return self._go_dark(text)
 
     def flush(self) -> None:
-        self.screen.flush()
+        try:
+            self.screen.flush()
+        except BrokenPipeError:
+            self._go_dark("")
+
+    def _go_dark(self, text: str) -> int:
+        """Nobody reads the screen any more, such as `head`: the job goes on, and the log has it all."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.screen.fileno())
+        os.close(nowhere)
+        return len(text)
 
     def isatty(self) -> bool:
         return self.screen.isatty()

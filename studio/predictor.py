@@ -38,7 +38,7 @@ _USUAL = 0.5  # threshold of a model of several labels that states none
 
 @dataclass(frozen=True)
 class Prediction:
-    """The label with the highest probability, `score`; `scores` holds the best labels first.
+    """The label with the highest probability, `score`; `scores` holds labels, the best first.
 
     `labels` are those that the model gives: that one, or, of a model of several labels per item, all whose
     probability reaches its threshold, the best first; perhaps none.
@@ -70,6 +70,7 @@ class Predictor:
         self.labels = [config.id2label[i] for i in range(config.num_labels)]
         several = config.problem_type == "multi_label_classification"
         self.threshold = config.to_dict().get("threshold", _USUAL) if several else None
+        self.text_pairs: bool | None = config.to_dict().get("text_pairs")  # None where the model does not say
         self.network = _network(self.folder, config, self.task).to(self.device).eval()
         processor = AutoImageProcessor if self.task == "image-classification" else AutoTokenizer
         self.processor = _loaded(self.folder, processor.from_pretrained, self.folder, **_SAFELY)
@@ -81,10 +82,11 @@ class Predictor:
 
         A model that was trained on pairs of texts takes pairs: ("one", "other").
 
-        `top_k` keeps that many of the best labels in `scores`.
+        `top_k` keeps that many of the best labels in `scores`, and all that the model gives.
 
         Raises:
-            RequestError: an item is not what the model takes; it is named by its path or place.
+            RequestError: an item is not what the model takes; it is named by its path or place. Or the model was
+                trained on pairs of texts and these are none, or the other way round.
             RunError: the model's answer is not finite, so that no label is better than another.
         """
         answers = []
@@ -107,6 +109,7 @@ class Predictor:
             inputs = self.processor(images=pictures, return_tensors="pt")
         else:
             texts, pairs = _texts(items, first)
+            self._check_pairs(pairs is not None)
             stated = self.processor.model_max_length  # a number beyond all bounds when it was never set
             longest = stated if stated < 1_000_000 else _LONGEST
             inputs = self.processor(
@@ -114,11 +117,24 @@ class Predictor:
             )
         return self.network(**inputs.to(self.device)).logits.float().cpu()
 
+    def _check_pairs(self, given: bool) -> None:
+        """Refuses what the model was not trained on: it would answer all the same, and as well as a blind guess."""
+        if self.text_pairs and not given:
+            raise RequestError(
+                f"the model in {self.folder} was trained on pairs of texts: give the second text of each as well "
+                "(--text_pair)"
+            )
+        if self.text_pairs is False and given:
+            raise RequestError(
+                f"the model in {self.folder} was trained on single texts: leave out the second ones (--text_pair)"
+            )
+
     def _prediction(self, probabilities: list[float], top_k: int | None, milliseconds: float) -> Prediction:
         scores = sorted(zip(self.labels, probabilities, strict=True), key=lambda pair: -pair[1])
         label, score = scores[0]
         given = [label] if self.threshold is None else [name for name, value in scores if value >= self.threshold]
-        return Prediction(label, score, dict(scores[:top_k]), given, self.version, milliseconds)
+        kept = scores[: top_k and max(top_k, len(given))]
+        return Prediction(label, score, dict(kept), given, self.version, milliseconds)
 
 
 def _texts(items: Sequence[Text], first: int) -> tuple[list[str], list[str] | None]:

@@ -1,12 +1,13 @@
 """A recipe: a function with typed settings that can be read from flags and YAML, launched and resumed."""
 
 import contextlib
-import difflib
-import errno
+import dataclasses
 import importlib.util
 import os
 import shlex
+import shutil
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,40 +17,14 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from studio import launch
+from studio import dry_run, failures, launch
 from studio.config import Data, ModelChoice, Output, Training
 from studio.errors import RequestError, RunError, redacted
-from studio.fields import Parser, Settings, nearest, read_yaml, specs, to_flags, to_yaml
+from studio.fields import Parser, Settings, read_yaml, specs, to_flags, to_yaml
 from studio.models.folder import located
 from studio.runs import Run, new_folder
 from studio.stopping import REQUEST, SIGNALS
-
-# Arguments of the Trainer that a recipe takes care of itself, and what to do instead.
-_OWNED = {
-    "hub_token": "a token on the command line ends up in logs: set HF_TOKEN or log in by `hf auth login`",
-    "remove_unused_columns": "the recipe knows which columns its model needs",
-    "load_best_model_at_end": "the best checkpoint is always loaded at the end",
-    "save_strategy": "a checkpoint is saved at each validation: set --eval_strategy",
-    "save_steps": "a checkpoint is saved at each validation: set --eval_steps",
-    "train_sampling_strategy": "texts are always grouped by length, pictures shuffled",
-    "save_only_model": "a run could not go on from such a checkpoint",
-    "logging_nan_inf_filter": "a loss that is not a number stops the run",
-    "do_train": "a recipe trains, validates and tests",
-    "do_eval": "a recipe trains, validates and tests",
-    "do_predict": "report/predictions.parquet holds every prediction",
-    "label_names": "the recipe knows where its labels are",
-    "prediction_loss_only": "the scores need the predictions",
-    "batch_eval_metrics": "the scores are of all rows together",
-    "include_for_metrics": "the scores need predictions and labels alone",
-    "eval_do_concat_batches": "the scores are of all rows together",
-    "hub_strategy": "the finished model is published, once",
-    "hub_always_push": "the finished model is published, once",
-    "hub_revision": "the finished model goes to the main branch",
-}
-
-
-# How safetensors and torch say that they could not write.
-_NO_SPACE = ("No space left", "os error 28", "PytorchStreamWriter failed", "inline_container", "iostream error")
+from studio.trainer_arguments import trainer_arguments
 
 
 @dataclass(frozen=True)
@@ -93,7 +68,8 @@ class Recipe:
         about = (
             f"{self.run.__globals__['__doc__']}\n"
             "Settings can also stand in a YAML file: --config FILE (flags win). Every field of transformers'\n"
-            "TrainingArguments is accepted besides those listed. --debug shows the traceback of an error."
+            "TrainingArguments is accepted besides those listed. --debug shows the traceback of an error.\n"
+            "The values in brackets are those of a run on the sample; some suit the data and model that are named."
         )
         usage = f"python recipes/{self.path.name} [--config FILE] [--SETTING VALUE ...]"
         return Parser(self.groups().values(), defaults, about, usage)
@@ -110,7 +86,7 @@ class Recipe:
         instances, leftover = parser.settings(flags)
         settings = dict(zip(self.groups(), instances, strict=True))
         if leftover:
-            _find(settings, Training).more = _trainer_arguments(leftover, parser.names)
+            _find(settings, Training).more = trainer_arguments(leftover, parser.names)
         return settings
 
     def launch(self, argv: list[str] | None = None) -> None:
@@ -118,16 +94,23 @@ class Recipe:
         argv = list(sys.argv[1:] if argv is None else argv)
         debug = "--debug" in argv
         try:
-            run, settings, created = self._start([flag for flag in argv if flag != "--debug"])
-            with _logged(run):
+            with contextlib.ExitStack() as stack:
+                run, settings, created = self._start([flag for flag in argv if flag != "--debug"])
+                rehearsal = settings["output"].dry_run
+                if rehearsal and run.writes:
+                    stack.callback(shutil.rmtree, run.folder, ignore_errors=True)
+                stack.enter_context(_logged(run))
                 try:
                     self._carry_out(run, settings, created)
-                    _publish(run, settings["output"])
+                    if rehearsal and run.writes:
+                        dry_run.show(run, _find(settings, Training), launch.world_size())
+                    elif not rehearsal:
+                        _publish(run, settings["output"])
                 except (RequestError, RunError) as error:
-                    _tell(error)
+                    failures.tell(error)
                     raise
         except (RequestError, RunError, KeyboardInterrupt) as error:
-            _tell(error)
+            failures.tell(error)
             if debug:
                 raise
             sys.exit({RequestError: 2, RunError: 1}.get(type(error), 130))
@@ -161,9 +144,16 @@ class Recipe:
         if output.resume_from_checkpoint:
             run, settings = self._resumed(Path(output.output_dir), argv)
         data, model, training = (_find(settings, kind) for kind in (Data, ModelChoice, Training))
+        for spec in specs(type(data)):
+            if spec.path and (name := getattr(data, spec.name)) and launch.missing_file(name):
+                from studio.data.reading import files
+
+                files.parts(Path(name), "text")  # says what is not there
         launch.settle_hub([data.dataset_name, model.model_name_or_path])
         located(model.model_name_or_path)
         if not output.resume_from_checkpoint:
+            if output.dry_run:
+                output = dataclasses.replace(output, output_dir=tempfile.mkdtemp(prefix="dry-run-"))
             folder = launch.from_rank_zero(lambda: output.output_dir or str(new_folder(self.path.stem)))
             run = Run(folder, writes=launch.rank() == 0)
             command = launch.command(processes)
@@ -202,8 +192,10 @@ class Recipe:
             run.forget("exit.json", "supervisor.json")  # of an earlier start
         asked = self.parse(["--config", str(run.config), *argv])
         before, now = (yaml.safe_load(_frozen(s)) for s in (self.parse(["--config", str(run.config)]), asked))
+        # the rows themselves are compared by their ids, so that the data may lie elsewhere, as on another machine
+        moved = {spec.name for spec in specs(type(_find(asked, Data))) if spec.path}
         for name, new in now.items():
-            if new != before.get(name):
+            if new != before.get(name) and name not in moved:
                 raise RequestError(
                     f"--{name} {new} differs from the run's own {before.get(name)}, and a resumed run keeps its "
                     f"settings: leave the flag out, or start a new run by --config {run.config} --{name} {new}"
@@ -215,7 +207,8 @@ class Recipe:
         SIGNALS.listen()
         try:
             run.set_state("running")
-            self.run(**{name: group for name, group in settings.items() if name != "output"}, run=run)
+            groups = {name: group for name, group in settings.items() if name != "output"}
+            self.run(**(dry_run.shorten(groups) if settings["output"].dry_run else groups), run=run)
             run.set_state("finished")
         except RequestError as error:
             run.set_state("failed", redacted(str(error)), "request")
@@ -228,13 +221,14 @@ class Recipe:
             saved = getattr(stop, "saved", False)
             again = [*launch.command(launch.world_size()), f"recipes/{self.path.name}", "--output_dir", str(run.folder)]
             run.set_state("stopped", "saved when asked to stop" if saved else "interrupted")
-            if run.writes:
+            if run.writes and not settings["output"].dry_run:
                 told = f"{shlex.join(again)} --resume_from_checkpoint"
                 where = "where it stopped" if saved else "its last checkpoint"
+                where = where if run.checkpoint_folders() else "its beginning"
                 print(f"stopped. Go on from {where}: {told}", file=sys.stderr)
             raise
         except Exception as error:
-            failure = _failure(error)
+            failure = failures.failure(error)
             if failure.cause == "disk":
                 run.make_room()
             if not run.writes:
@@ -263,14 +257,6 @@ def load(file: Path) -> Recipe | None:
     spec.loader.exec_module(module)
     found = getattr(module, "RECIPE", None)
     return found if isinstance(found, Recipe) else None
-
-
-def _tell(error: BaseException) -> None:
-    """Prints a person's error once, naming the rank where it is not the first."""
-    if not isinstance(error, KeyboardInterrupt) and not getattr(error, "told", False):
-        rank = f"rank {launch.rank()}: " if launch.rank() else ""
-        print(f"{rank}error: {redacted(str(error))}", file=sys.stderr)
-        error.told = True
 
 
 def _given(flags: list[str]) -> dict[str, str]:
@@ -305,59 +291,6 @@ def _config_first(argv: list[str]) -> tuple[list[str], list[str]]:
     return flags, rest
 
 
-def _trainer_arguments(flags: list[str], own_names: list[str]) -> dict[str, Any]:
-    """Flags that are no settings of ours, read as fields of TrainingArguments; only those that were given.
-
-    Raises:
-        RequestError: the Trainer does not know a flag either, or the recipe takes care of it.
-    """
-    for flag in flags:
-        name = flag.lstrip("-").partition("=")[0]
-        if flag.startswith("--") and name in _OWNED:
-            raise RequestError(f"--{name} cannot be set: {_OWNED[name]}")
-
-    from transformers import HfArgumentParser, TrainingArguments
-
-    parser = HfArgumentParser(TrainingArguments, allow_abbrev=False, argument_default=None, add_help=False)
-    known = {action.dest for action in parser._actions}
-    for flag in flags:
-        name = flag.lstrip("-").partition("=")[0].replace("-", "_")
-        if flag.startswith("--") and name not in known:
-            raise RequestError(f"unknown setting --{name} ({nearest(name, [*own_names, *known])})")
-    parser.error = _refuse
-    for action in parser._actions:
-        action.default = None
-        action.required = False
-        if action.dest == "report_to":
-            action.nargs = "+"
-    values, unknown = parser.parse_known_args(flags)
-    if unknown:
-        raise RequestError(f"{unknown[0]!r} follows no setting: write --NAME VALUE (--help lists every setting)")
-    found = {name: value for name, value in vars(values).items() if value is not None}
-    if "report_to" in found:
-        found["report_to"] = _trackers(found["report_to"])
-    return found
-
-
-def _trackers(given: list[str]) -> list[str]:
-    """The trackers named by --report_to, apart by commas or spaces.
-
-    Raises:
-        RequestError: transformers knows no such tracker, or its package is not installed.
-    """
-    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
-
-    names = [name for word in given for name in word.split(",") if name]
-    for name in names:
-        if name not in {*INTEGRATION_TO_CALLBACK, "all", "none"}:
-            close = difflib.get_close_matches(name, INTEGRATION_TO_CALLBACK, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(INTEGRATION_TO_CALLBACK))}"
-            raise RequestError(f"--report_to {name}: transformers has no such tracker ({hint})")
-        if name in {"wandb", "trackio", "mlflow"} and importlib.util.find_spec(name) is None:
-            raise RequestError(f"--report_to {name} needs that package: pip install {name}")
-    return names
-
-
 def _later(output: Output) -> list[str]:
     """The flags that config.yaml does not hold, for a run whose folder is known."""
     values = {spec.name: getattr(output, spec.name) for spec in specs(Output)}
@@ -369,37 +302,8 @@ def _frozen(settings: dict[str, Settings]) -> str:
     return to_yaml([group for name, group in settings.items() if name != "output"], _find(settings, Training).more)
 
 
-def _refuse(message: str) -> None:
-    raise RequestError(message.removeprefix("argument "))
-
-
 def _find(settings: dict[str, Settings], kind: type) -> Any:
     return next(group for group in settings.values() if isinstance(group, kind))
-
-
-def _failure(error: BaseException) -> RunError:
-    """One sentence on why a run failed, with the remedy where there is one, and its cause in a word."""
-    if isinstance(error, RunError):  # from a loader process it comes with that process's traceback before it
-        told = redacted(str(error)).strip().splitlines()[-1]
-        return RunError(told.removeprefix("studio.errors.RunError: "), error.cause)
-    text = redacted(" ".join(str(error).split())) or type(error).__name__
-    no_space = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if no_space or any(sign in text for sign in _NO_SPACE):
-        told = "the disk is full: make room (`df -h` shows how much there is) and resume, or lower --save_total_limit"
-        return RunError(told, "disk")
-    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():
-        return RunError(
-            "out of memory: halve --per_device_train_batch_size and double --gradient_accumulation_steps "
-            "(same result), or set --activation_checkpointing",
-            "memory",
-        )
-    if "DataLoader worker" in text:
-        return RunError(
-            "a process that prepares batches was killed, mostly because memory ran out: lower "
-            "--dataloader_num_workers (0 prepares them in the training process)",
-            "worker",
-        )
-    return RunError(f"{type(error).__name__}: {text.rstrip('.')}")
 
 
 @contextlib.contextmanager

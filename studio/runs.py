@@ -75,6 +75,9 @@ class Run:
             self._made_folder = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)
+            self.lock()  # of two that come at once, one has the folder
+            if (self.folder / "run.json").exists():
+                raise RequestError(f"--output_dir {self.folder} already holds a run")
             write_whole(self.config, settings)
         except OSError as error:
             raise RequestError(
@@ -94,7 +97,6 @@ class Run:
             **more,
         }
         write_whole(self.folder / "run.json", json.dumps(record, indent=2))
-        self.lock()
         self.set_state(state)
 
     def lock(self) -> None:

@@ -46,7 +46,7 @@ class Signals:
 SIGNALS = Signals()
 
 
-def ask(folder: Path, action: Literal["stop", "discard"]) -> None:
+def ask(folder: Path, action: Literal["stop", "discard", "force"]) -> None:
     """Asks the job that trains in a run folder to stop."""
     write_whole(folder / REQUEST, json.dumps({"action": action}))
 

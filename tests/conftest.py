@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 WORDS = ["good", "great", "lovely", "bad", "awful", "dull"]  # three of each kind, then words that say nothing
@@ -21,6 +22,12 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Prepared data goes to a folder of the test run, not to the person's cache; set before anything imports datasets.
 _cache = tempfile.TemporaryDirectory(prefix="studio-tests-")
 os.environ["HF_DATASETS_CACHE"] = _cache.name
+
+
+# How many random data sets the slowest property tests draw: few each time, many by `make test-properties`.
+settings.register_profile("few", max_examples=50)
+settings.register_profile("many", max_examples=500)
+settings.load_profile("few")
 
 
 @pytest.fixture(scope="session")

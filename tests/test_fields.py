@@ -41,7 +41,7 @@ def test_flags_become_typed_values():
         (["--degrees", "301"], "--degrees must be at most 300, got 301"),
         (["--degrees", "nan"], "--degrees must be a number"),
         (["--minutes", "0"], "--minutes must be at least 1, got 0"),
-        (["--minutes", "1.5"], "--minutes: invalid int value"),
+        (["--minutes", "1.5"], "--minutes: expected a whole number, got"),
         (["--fan", "perhaps"], "expected true or false, got 'perhaps'"),
         (["--door", "ajar"], "invalid choice: 'ajar'"),
     ],

@@ -10,7 +10,18 @@ STUDIO = Path(__file__).parent.parent / "studio"
 LAYERS = [  # from the ground up; a module may import from its own layer and from those below it
     {"errors"},
     {"fields", "events", "runs", "samples", "processes", "store"},
-    {"config", "launch", "stopping", "recipe", "jobs", "export.hub", "models.folder"}
+    {
+        "config",
+        "launch",
+        "stopping",
+        "dry_run",
+        "failures",
+        "trainer_arguments",
+        "recipe",
+        "jobs",
+        "export.hub",
+        "models.folder",
+    }
     | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
     | {f"data.{name}" for name in ("readable", "decode", "reading")},
     {"models", "data", "predictor"},

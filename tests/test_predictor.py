@@ -27,7 +27,9 @@ from transformers import (
     ViTImageProcessor,
     pipeline,
 )
+from typer.testing import CliRunner
 
+from studio.cli import app
 from studio.data.decode import decode
 from studio.errors import RequestError, RunError
 from studio.predictor import Predictor
@@ -129,9 +131,50 @@ def test_a_model_of_several_labels_gives_all_that_reach_its_threshold(damaged, t
     answers = Predictor(damaged).predict(TEXTS, top_k=2)
     for answer, expected in zip(answers, classify(TEXTS, truncation=True, top_k=3), strict=True):
         assert answer.labels == [item["label"] for item in expected if item["score"] >= (threshold or 0.5)]
-        assert answer.scores == pytest.approx({item["label"]: item["score"] for item in expected[:2]}, abs=1e-5)
+        kept = expected[: max(2, len(answer.labels))]
+        assert answer.scores == pytest.approx({item["label"]: item["score"] for item in kept}, abs=1e-5)
         assert (answer.label, answer.score) == next(iter(answer.scores.items()))
     assert len({len(answer.labels) for answer in answers}) > 1
+
+
+def stated(folder: Path, **settings) -> Path:
+    """The folder, with more in its config.json."""
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+    return folder
+
+
+def test_every_label_that_is_given_is_shown_with_its_probability_whatever_top_k(damaged):
+    stated(damaged, problem_type="multi_label_classification", threshold=0.0)
+    (answer,) = Predictor(damaged).predict(["good film"])
+    asked = CliRunner().invoke(app, ["predict", str(damaged), "good film", "--top_k", "1", "--json"])
+    (found,) = json.loads(asked.stdout)
+    assert found["labels"] == list(found["scores"]) == list(answer.scores) and len(found["labels"]) == 3
+    shown = CliRunner().invoke(app, ["predict", str(damaged), "good film", "--top_k", "1"]).stdout
+    for label, score in answer.scores.items():
+        assert any(label in line and f"{score:.1%}" in line for line in shown.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text_pairs", "given", "message"),
+    [
+        (True, [], "was trained on pairs of texts: give the second text of each as well .--text_pair"),
+        (False, ["--text_pair", "bad"], "was trained on single texts: leave out the second ones .--text_pair"),
+    ],
+)
+def test_a_model_of_pairs_takes_only_pairs_and_one_of_single_texts_none(damaged, text_pairs, given, message):
+    for stating in (not text_pairs, None):
+        stated(damaged, text_pairs=stating)
+        assert CliRunner().invoke(app, ["predict", str(damaged), "good", *given]).exit_code == 0
+    stated(damaged, text_pairs=text_pairs)
+    refused = CliRunner().invoke(app, ["predict", str(damaged), "good", *given]).exception
+    assert isinstance(refused, RequestError) and re.search(message, str(refused))
+
+
+def test_a_second_text_beside_a_picture_is_refused(image_model, photos):
+    picture = str(next(photos.rglob("*.png")))
+    refused = CliRunner().invoke(app, ["predict", str(image_model), picture, "--text_pair", "bad"]).exception
+    assert isinstance(refused, RequestError) and "--text_pair is for models of text pairs" in str(refused)
 
 
 def test_pairs_of_texts_get_the_probabilities_of_the_pipeline(text_model):

@@ -57,10 +57,11 @@ def deal(units: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np.nda
 def _strata(units: np.ndarray, labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """The position of each row's unit; the rows of each unit; and per class its units, in an order drawn by lot.
 
-    A unit that stands with several labels counts for the rarest, which can spare it least.
+    A unit that stands with several labels counts for the one that the fewest units have: it can spare it least.
     """
     names, unit_of, sizes = np.unique(units, return_inverse=True, return_counts=True)
-    commonness = np.argsort(np.argsort(np.bincount(labels), kind="stable"))  # rank of each class
+    held = np.unique(unit_of * (labels.max() + 1) + labels) % (labels.max() + 1)  # the label of each unit and label
+    commonness = np.argsort(np.argsort(np.bincount(held), kind="stable"))  # rank of each class
     stratum = np.full(len(names), len(commonness))
     np.minimum.at(stratum, unit_of, commonness[labels])
     draw = np.random.default_rng(seed).permutation(len(names))  # units are sorted: row order plays no part

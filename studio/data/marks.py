@@ -9,9 +9,17 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
+from studio.errors import RequestError
+
+_MOST = 2_000_000_000  # marks, one byte each
+
 
 def labels_of(rows: Dataset) -> np.ndarray:
-    """The labels of a data set."""
+    """The labels of a data set.
+
+    Raises:
+        RequestError: the marks of so many rows and classes would fill the memory.
+    """
     column = rows.select_columns(["label"]).with_format("arrow")[:]["label"]
     feature = rows.features["label"]
     return _marks(column.combine_chunks(), feature) if isinstance(feature, datasets.List) else column.to_numpy()
@@ -43,6 +51,12 @@ def codes(labels: np.ndarray) -> np.ndarray:
 
 
 def _marks(lists: pa.ListArray, feature: datasets.List) -> np.ndarray:
-    found = np.zeros((len(lists), len(feature.feature.names)), bool)
+    rows, classes = len(lists), len(feature.feature.names)
+    if rows * classes > _MOST:
+        raise RequestError(
+            f"{rows:,} rows with {classes:,} possible labels would fill {rows * classes / 1e9:.1f} GB of memory, "
+            "several times over: take rare labels out, or bring fewer rows"
+        )
+    found = np.zeros((rows, classes), bool)
     found[np.repeat(np.arange(len(lists)), lists.value_lengths()), lists.flatten()] = True
     return found

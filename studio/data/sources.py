@@ -77,7 +77,7 @@ def refuse_losses(
     """Checks what is left of the labels of each split when rows that cannot be used have been taken out.
 
     Raises:
-        RequestError: a split is empty, or a class has lost all its training rows.
+        RequestError: a split is empty, or a class has lost all its training rows (one of several labels may).
     """
     for split, labels_left in left.items():
         if not len(labels_left):
@@ -86,7 +86,7 @@ def refuse_losses(
                 f"that is known ({', '.join(map(repr, names[:10]))}); mend them or leave them out"
             )
     lost = np.setdiff1d(marks.pairs(before["train"])[1], marks.pairs(left["train"])[1])
-    if len(lost):
+    if len(lost) and before["train"].ndim == 1:
         raise RequestError(
             f"{origin}: no training row of class {', '.join(repr(names[at]) for at in lost[:10])} has content that can "
             "be read; mend its rows, or take the class out"
@@ -148,7 +148,7 @@ def _assembled(
     kept = {split: known[split] & (part.hashes != 0) for split, part in rows.items()}
     left = {split: ids[split][kept[split]] for split in rows}
     refuse_losses({split: ids[split][known[split]] for split in rows}, left, names, origin)
-    _check_classes(left, names, origin)
+    notes += _check_classes(left, names, origin)
     row_ids = _row_ids([(part.hashes, marks.codes(ids[split]), kept[split]) for split, part in rows.items()])
     label = datasets.ClassLabel(names=names)
     features = datasets.Features(
@@ -207,8 +207,12 @@ def _ungrouped(rows: dict[str, Rows], column: str) -> list[str]:
     )
 
 
-def _check_classes(ids: dict[str, np.ndarray], names: list[str], origin: str) -> None:
-    """Training rows of at least two classes, and of every class that the other splits have."""
+def _check_classes(ids: dict[str, np.ndarray], names: list[str], origin: str) -> list[str]:
+    """Training rows of at least two classes, and of every class that the other splits have.
+
+    Where rows have several labels, one that no training row has is only noted: large sets of tags have such.
+    """
+    notes = []
     present = {split: np.unique(marks.pairs(found)[1]) for split, found in ids.items()}
     known = present["train"]
     if len(known) < 2:
@@ -218,12 +222,18 @@ def _check_classes(ids: dict[str, np.ndarray], names: list[str], origin: str) ->
         )
     for split in ids:
         unknown = [repr(names[at]) for at in np.setdiff1d(present[split], known)]
-        if unknown:
+        if unknown and ids["train"].ndim == 2:
+            notes.append(
+                f"{len(unknown):,} labels of the {split} rows stand in no training row, so that the model cannot "
+                f"learn them: {', '.join(unknown[:10])}"
+            )
+        elif unknown:
             raise RequestError(
                 f"{origin}: the {split} rows have labels that no training row has: {', '.join(unknown[:10])} "
                 f"(training rows: {', '.join(repr(names[at]) for at in known[:10])}). "
                 "Correct the spelling or take them out"
             )
+    return notes
 
 
 def _row_ids(splits: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[pa.ChunkedArray]:

@@ -8,7 +8,7 @@ def stratify(units: np.ndarray, marks: np.ndarray, shares: list[float], seed: in
     """For each row the number of its part, from 0 on.
 
     Iterative stratification (Sechidis et al. 2011, https://doi.org/10.1007/978-3-642-23808-6_10): the label with the
-    fewest rows left is dealt out first, each row to the part that lacks it most. Rows without any label are dealt
+    fewest units left is dealt out first, each unit to the part that lacks it most. Rows without any label are dealt
     out in proportion as well.
 
     units: (rows,) numbers; rows of one unit come into one part.
@@ -27,7 +27,7 @@ def stratify(units: np.ndarray, marks: np.ndarray, shares: list[float], seed: in
     open_rows = (np.array(shares) * len(units)).tolist()  # rows by part, that are still wanted
     held = [[False] * marks.shape[1] for _ in shares]  # whether the part has the label
 
-    left = counts.sum(axis=0)  # rows of each label that are not dealt out yet
+    left = np.diff(of_label.indptr).astype(np.int64)  # units with each label that are not dealt out yet
     while left.any():
         label = int(np.argmin(np.where(left > 0, left, np.iinfo(np.int64).max)))
         members = of_label.indices[of_label.indptr[label] : of_label.indptr[label + 1]]
@@ -45,5 +45,5 @@ def stratify(units: np.ndarray, marks: np.ndarray, shares: list[float], seed: in
             for other, rows in zip(of_unit.indices[begin:end].tolist(), of_unit.data[begin:end].tolist(), strict=True):
                 lacked[part][other] -= rows
                 held[part][other] = True
-                left[other] -= rows
+                left[other] -= 1
     return part_of[unit_of]

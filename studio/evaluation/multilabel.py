@@ -22,8 +22,8 @@ SCORES = {
     **{name: title for name, title in metrics.SCORES.items() if name != "accuracy"},
 }
 
-USUAL = 0.5  # the threshold while the model is trained
-_THRESHOLDS = np.arange(1, 20) / 20  # those that are tried at the end
+USUAL = 0.5  # the threshold where no other is better
+_TRIED = 200  # thresholds, at most
 
 
 def titles(found: dict[str, Any]) -> dict[str, str]:
@@ -37,29 +37,39 @@ def commonest_title(found: dict[str, Any]) -> str:
 
 
 def compute_metrics(labels: list[str]) -> Callable[[EvalPrediction], dict[str, float]]:
-    """As `metrics.compute_metrics`, for several labels per row: the SCORES at the usual threshold."""
+    """As `metrics.compute_metrics`, for several labels per row.
+
+    Each score stands at the threshold that `best_threshold` finds for it: the checkpoint that is chosen by one of them
+    is the best as the report will score it.
+    """
     metric = MultiLabel(keep_in_memory=True)
 
     def compute(evaluation: EvalPrediction) -> dict[str, float]:
-        predictions = marks(metrics.finite_logits(evaluation.predictions), USUAL)
-        return metric.compute(predictions=predictions, references=evaluation.label_ids)
+        return metric.compute(
+            predictions=metrics.finite_logits(evaluation.predictions), references=evaluation.label_ids
+        )
 
     return compute
 
 
 class MultiLabel(evaluate.Metric):
-    """The SCORES as a module of the `evaluate` library; takes ones and zeros (rows, classes)."""
+    """The SCORES, each at its best threshold, as a module of the `evaluate` library; takes logits and ones and zeros.
+
+    Both are (rows, classes).
+    """
 
     def _info(self) -> evaluate.MetricInfo:
-        several = datasets.List(datasets.Value("int8"))
         return evaluate.MetricInfo(
             description="Subset accuracy, micro, macro and weighted F1, macro precision and macro recall.",
             citation="",
-            features=datasets.Features(predictions=several, references=several),
+            features=datasets.Features(
+                predictions=datasets.List(datasets.Value("float32")), references=datasets.List(datasets.Value("int8"))
+            ),
         )
 
-    def _compute(self, predictions: list[list[int]], references: list[list[int]]) -> dict[str, float]:
-        return scores(np.array(references, bool), np.array(predictions, bool))
+    def _compute(self, predictions: list[list[float]], references: list[list[int]]) -> dict[str, float]:
+        thresholds, found = _tried(expit(np.array(predictions, np.float32)), np.array(references, bool))
+        return {name: float(found[name][_best(thresholds, found, name)]) for name in SCORES}
 
 
 def marks(logits: np.ndarray, threshold: float) -> np.ndarray:
@@ -68,14 +78,20 @@ def marks(logits: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def best_threshold(logits: np.ndarray, truth: np.ndarray, metric: str) -> float:
-    """One threshold for all classes, under which the rows score highest; the one nearest to the usual if several do.
+    """The threshold under which the rows score highest; the one nearest to the usual if several do.
+
+    It is one for all labels, so that a model folder states one number that anyone can apply to what the `pipeline` of
+    transformers answers, and so that a rare label is not judged by a number that rests on a few rows.
 
     metric: the score in question; macro F1 takes the place of those that a threshold at an end of the range wins
         (precision, recall) or does not touch (loss).
     """
-    name = metric if metric in ("accuracy", "f1_micro", "f1_weighted") else "f1_macro"
-    found = {value: scores(truth, marks(logits, value))[name] for value in _THRESHOLDS.tolist()}
-    return max(found, key=lambda value: (found[value], -abs(value - USUAL)))
+    probabilities = expit(logits.astype(np.float32))
+    thresholds, found = _tried(probabilities, truth)
+    best = thresholds[_best(thresholds, found, metric)]
+    below = probabilities.max(where=probabilities < best, initial=0)
+    middle = (best + below) / 2  # no probability lies between: as far as can be from either side
+    return float(middle if best != USUAL and middle > below else best)
 
 
 def scores(truth: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
@@ -125,3 +141,35 @@ def _scores(
         "f1_micro": metrics.ratio(2 * hits.sum(axis=-1), (truth + predicted).sum(axis=-1)),
         **averages,
     }
+
+
+def _tried(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The thresholds worth trying, in order, and the SCORES (thresholds,) of labels given from each on.
+
+    They are the usual one and probabilities of labels that are right: a threshold between two of these gives more
+    wrong labels than the upper one, and no other right ones.
+    """
+    classes, right = truth.shape[1], probabilities[truth]
+    spread = np.quantile(right, np.linspace(0, 1, _TRIED - 1), method="inverted_cdf") if len(right) else []
+    thresholds = np.unique(np.append(spread, USUAL).astype(np.float32))
+    reached = np.searchsorted(thresholds, probabilities, side="right")  # how many, by each probability
+    cells = reached * classes + np.arange(classes)
+
+    def given(cells: np.ndarray) -> np.ndarray:
+        """How many of the cells reach each threshold: (thresholds, classes)."""
+        counts = np.bincount(cells.ravel(), minlength=(len(thresholds) + 1) * classes).reshape(-1, classes)
+        return counts[:0:-1].cumsum(axis=0)[::-1]
+
+    # The labels of a row are all right from the first threshold that no wrong one reaches to the last of all right ones
+    first, last = np.where(truth, 0, reached).max(axis=1), np.where(truth, reached, len(thresholds)).min(axis=1)
+    steps = (np.bincount(at[first < last], minlength=len(thresholds) + 1) for at in (first, last))
+    whole = np.subtract(*steps).cumsum()[:-1]
+    predicted = given(cells)
+    counts = given(cells[truth]), np.broadcast_to(truth.sum(axis=0), predicted.shape), predicted
+    return thresholds, _scores(*counts, right=whole, rows=len(truth))
+
+
+def _best(thresholds: np.ndarray, found: dict[str, np.ndarray], metric: str) -> int:
+    """Which of the thresholds `best_threshold` means."""
+    score = found[metric if metric in ("accuracy", "f1_micro", "f1_weighted") else "f1_macro"]
+    return int(np.lexsort((abs(thresholds - USUAL), -score))[0])

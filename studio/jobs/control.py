@@ -1,5 +1,6 @@
 """Stopping jobs from outside, whether the engine started them or a person by hand."""
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import psutil
 from studio import processes, stopping
 from studio.errors import RequestError
 from studio.jobs.standing import Standing, standing
+from studio.jobs.supervise import SUPERVISOR
 from studio.runs import Run
 
 GRACE_S = 3  # between asking a process to end and killing it
@@ -32,6 +34,7 @@ def force_stop(folder: Path) -> Standing:
         RequestError: no job runs in the folder.
     """
     _must_run(folder)
+    stopping.ask(folder, "force")
     processes.end(_processes(folder), GRACE_S)
     return _when_ended(folder, 3)
 
@@ -51,9 +54,31 @@ def discard(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
+def settle(folder: Path) -> None:
+    """Waits until the supervisor of a job that has ended has written how, and is gone.
+
+    Raises:
+        RequestError: it does not come to an end.
+    """
+    deadline = time.monotonic() + GRACE_S + 10
+    while (now := standing(folder)).state in ("stopped", "failed", "orphaned") and _supervised(folder):
+        if time.monotonic() > deadline:
+            raise RequestError(f"{folder.name} is {now.state}, and its supervisor still runs: try again in a moment")
+        time.sleep(0.1)
+
+
+def _supervised(folder: Path) -> bool:
+    try:
+        return bool(processes.alive(json.loads((folder / SUPERVISOR).read_text())))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _must_run(folder: Path) -> None:
     Run(folder).record()
     now = standing(folder)
+    if now.state == "queued":
+        raise RequestError(f"{folder.name} waits in the queue: `python -m studio queue cancel {folder.name}`")
     if not now.going:
         raise RequestError(
             f"{folder.name} does not run: it is {now.state}" + (f" ({now.reason})" if now.reason else "")

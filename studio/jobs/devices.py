@@ -1,8 +1,7 @@
-"""What there is to train on: GPUs by NVML, Apple's by platform, the CPU's cores; and what they are doing."""
+"""What there is to train on: GPUs by NVML, Apple's by platform, the CPU's cores."""
 
 import platform
 from dataclasses import dataclass
-from typing import Any
 
 from studio import launch
 
@@ -28,24 +27,6 @@ def devices() -> list[Device]:
     if platform.system() == "Darwin" and platform.machine() == "arm64":
         return [Device("mps", "Apple GPU")]
     return [Device("cpu", f"{launch.cores()} CPU cores")]
-
-
-def use(device: str) -> dict[str, Any]:
-    """How busy a GPU is: utilisation (percent), memory_bytes in use, temperature (degrees Celsius); {} elsewhere."""
-    import pynvml
-
-    if not device.startswith("cuda:"):
-        return {}
-    try:
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(int(device.removeprefix("cuda:")))
-        return {
-            "utilisation": pynvml.nvmlDeviceGetUtilizationRates(handle).gpu,
-            "memory_bytes": pynvml.nvmlDeviceGetMemoryInfo(handle).used,
-            "temperature": pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU),
-        }
-    except pynvml.NVMLError:
-        return {}
 
 
 def _gpus() -> list[Device]:

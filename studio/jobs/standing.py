@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio import events, processes
+from studio import events, processes, stopping
 from studio.jobs.supervise import EXIT, SUPERVISOR
 
 ENDED = {"finished", "failed", "stopped", "cancelled", "pruned"}
@@ -52,9 +52,12 @@ def _standing(folder: Path) -> Standing:
         return told
     if told.state in GOING and processes.alive(status) is not False:
         return _stalled(folder, told)
+    supervising = supervised and processes.alive(supervisor) is not False
+    if not supervising and stopping.asked(folder) == "force":
+        return Standing("stopped", "stopped by force: it goes on from its last checkpoint", "stopped")
     if isinstance(ended, dict):
         return _by_exit(ended)
-    if supervised and processes.alive(supervisor) is not False:
+    if supervising:
         return Standing("starting") if told.state == "queued" else told
     return Standing("orphaned", "its process is gone without a word: it can be resumed", "killed")
 
@@ -62,7 +65,7 @@ def _standing(folder: Path) -> Standing:
 def _by_exit(ended: dict[str, Any]) -> Standing:
     """Of a job that could not say itself how it ended."""
     how = f"by {ended['signal']}" if ended.get("signal") else f"with exit code {ended.get('code')}"
-    last = (ended.get("log") or "").strip().splitlines()[-1:]
+    last = [] if ended.get("signal") else (ended.get("log") or "").strip().splitlines()[-1:]
     return Standing("failed", f"ended {how}" + (f": {last[0]}" if last else ""), ended.get("cause"))
 
 

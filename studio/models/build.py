@@ -74,6 +74,8 @@ def _pretrained(model: ModelChoice, labels: list[str], network_class: Any, proce
     name = model.model_name_or_path
     where = str(samples.minilm()) if name == "sample:minilm" else located(name)
     common = {"revision": model.model_revision, "trust_remote_code": False}
+    if launch.rank() == 0:
+        print(f"loading {name}", flush=True)
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # a fresh head is meant to be missing from the checkpoint
     try:

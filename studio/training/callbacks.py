@@ -1,5 +1,6 @@
 """What happens around the Trainer's steps: the event stream, the progress bar, sealed checkpoints, early stopping."""
 
+import contextlib
 import json
 import math
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pynvml
 import torch
 from accelerate import PartialState
 from rich.console import Console
@@ -54,7 +56,7 @@ class Events(TrainerCallback):
             self.last = (state.global_step, time.perf_counter())
             seconds = self.last[1] - moment
             values["samples_per_second"] = (state.global_step - step) * self.rows_per_step / max(seconds, 1e-9)
-            self.run.log("system", memory())
+            self.run.log("system", use())
         self.run.log("metric", values)
         if not math.isfinite(values.get("loss", 0.0)):
             self.run.log("alert", {"message": "the loss is not a number"})
@@ -151,7 +153,7 @@ class StopWhenAsked(TrainerCallback):
             Stopped: rank zero was asked to discard the run, of which nothing needs saving.
         """
         request = stopping.asked(self.run.folder) if self.run.writes else None
-        wish = 2 if request == "discard" else 1 if request or SIGNALS.asked else 0
+        wish = 2 if request in ("discard", "force") else 1 if request or SIGNALS.asked else 0
         if args.world_size > 1:
             agreed = torch.tensor(wish, device=args.device)
             torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MAX)
@@ -263,9 +265,12 @@ def precision(args: TrainingArguments) -> str:
     return "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
 
 
-def memory() -> dict[str, Any]:
-    """Memory in use now, in bytes."""
+def use() -> dict[str, Any]:
+    """Memory in use, in bytes; of a GPU the most so far, and how busy (percent) and hot (degrees Celsius) it is."""
     used = {"memory_bytes": psutil.Process(os.getpid()).memory_info().rss}
     if torch.cuda.is_available():
         used["device_memory_bytes"] = torch.cuda.max_memory_allocated()
+        with contextlib.suppress(pynvml.NVMLError):  # some containers keep it from their inmates
+            used["device_utilisation"] = torch.cuda.utilization()
+            used["device_temperature"] = torch.cuda.temperature()
     return used

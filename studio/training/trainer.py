@@ -101,7 +101,7 @@ class StudioTrainer(Trainer):
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
         if pictures:
             self.add_callback(NewEpoch(tokens["train"]))
-        self.add_callback(EvaluateFirst(self))
+        self.add_callback(SettleResumed(self))
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.bar = ProgressBar()
@@ -139,9 +139,10 @@ class StudioTrainer(Trainer):
         self, tr_loss: torch.Tensor, grad_norm: Any, model: nn.Module, trial: Any, *args, **kw
     ):
         """As the Trainer's. An evaluation that is broken off leaves a checkpoint that says it has to be made."""
+        if not self.control.should_evaluate:
+            return super()._maybe_log_save_evaluate(tr_loss, grad_norm, model, trial, *args, **kw)
         with tempfile.TemporaryDirectory() as chance:
-            if self.control.should_evaluate:
-                self._save_rng_state(chance)
+            self._save_rng_state(chance)
             try:
                 super()._maybe_log_save_evaluate(tr_loss, grad_norm, model, trial, *args, **kw)
             except StoppedInEvaluation:
@@ -152,8 +153,11 @@ class StudioTrainer(Trainer):
                 self.callback_handler.on_save(self.args, self.state, self.control)  # seals it
                 raise Stopped(saved=True) from None
 
-    def evaluate_first(self) -> None:
-        """Makes the evaluation that was broken off where this run goes on."""
+    def settle_resumed(self) -> None:
+        """Finds the best checkpoint where the run folder was moved, and makes an evaluation that was broken off."""
+        best = self.run.checkpoints / f"{PREFIX_CHECKPOINT_DIR}-{self.state.best_global_step}"
+        if self.state.best_model_checkpoint is None and best.is_dir():
+            self.state.best_model_checkpoint = str(best)
         if not self._resumed_from or not (Path(self._resumed_from) / NOT_EVALUATED).exists():
             return
         self._load_rng_state(self._resumed_from)
@@ -224,14 +228,14 @@ class StudioTrainer(Trainer):
         return SequentialSampler(eval_dataset)
 
 
-class EvaluateFirst(TrainerCallback):
-    """Has the trainer make up for an evaluation that was broken off, when all is loaded and before it trains."""
+class SettleResumed(TrainerCallback):
+    """Calls `settle_resumed` when all is loaded and before anything is trained."""
 
     def __init__(self, trainer: StudioTrainer):
         self.trainer = trainer
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
-        self.trainer.evaluate_first()
+        self.trainer.settle_resumed()
 
 
 def training_arguments(training: Training, network: nn.Module, rows: Dataset, run: Run) -> TrainingArguments:

@@ -22,7 +22,7 @@ def texts(*contents: str, groups: list[str | None] | None = None) -> Dataset:
 
 def units(rows: Dataset, near: bool = False) -> list[int]:
     """Small numbers that are equal where the units are."""
-    found = alike.units({"train": rows}, {"train": alike.contents(rows)}, near)["train"].tolist()
+    found = alike.units({"train": rows}, {"train": alike.contents(rows)}, near)[0]["train"].tolist()
     return [found.index(unit) for unit in found]
 
 
@@ -55,7 +55,7 @@ def test_units_reach_over_splits_and_are_called_alike_in_any_order():
     names = []
     for splits in ({"train": one, "test": other}, {"train": other, "test": one}):
         contents = {split: alike.contents(rows) for split, rows in splits.items()}
-        found = alike.units(splits, contents, near=False)
+        found, _ = alike.units(splits, contents, near=False)
         assert found["train"][0] == found["test"][1] and found["train"][1] == found["test"][0]
         names.append(set(found["train"].tolist()))
     assert names[0] == names[1]
@@ -91,6 +91,25 @@ def test_no_near_pair_of_texts_is_missed_and_none_is_invented(contents):
     assert units(rows, near=True) == [expected.index(unit) for unit in expected]
 
 
+# 60 texts of nine words each, of which the rarest stands in six
+SMALL_WORDS = [" ".join(f"{'abcdefghi'[size - 2]}{at % size}" for size in range(2, 11)) for at in range(60)]
+
+
+def test_near_texts_of_common_words_are_found_by_two_of_them(monkeypatch):
+    monkeypatch.setattr(alike, "_CROWD", 6)
+    rows = texts(*SMALL_WORDS, *(f"{text} so" for text in SMALL_WORDS))
+    found, notes = alike.units({"train": rows}, {"train": alike.contents(rows)}, near=True)
+    assert (found["train"][:60] == found["train"][60:]).all() and not notes
+
+
+def test_texts_of_words_that_even_two_by_two_are_common_are_counted(monkeypatch):
+    monkeypatch.setattr(alike, "_CROWD", 1)
+    rows = texts(*SMALL_WORDS, *(f"{text} so" for text in SMALL_WORDS), LONG)
+    _, notes = alike.units({"train": rows}, {"train": alike.contents(rows)}, near=True)
+    assert len(notes) == 1 and "common words so much that some near duplicates" in notes[0]
+    assert 60 <= int(notes[0].split()[0]) <= 120
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -108,7 +127,7 @@ def test_a_changed_copy_of_a_picture_is_near_it_and_other_pictures_are_not(chang
 
 
 def test_hashes_of_many_pictures_are_compared_block_by_block(monkeypatch):
-    monkeypatch.setattr(alike, "_BLOCK", 3)
+    monkeypatch.setattr(alike, "_COMPARED", 18)
     hashes = np.array([0, 2**64 - 1, 0b1111, 7 << 60, 0b11111, 2**63 + 2**64 // 4], np.uint64)
     pairs = {(a, b) for a, b in alike._near_pictures(hashes).T.tolist() if a != b}
     expected = {

@@ -1,14 +1,16 @@
 """The division into training, validation and test rows is stratified, repeatable, and never lets a content cross."""
 
+import contextlib
+from collections import Counter
+
 import numpy as np
-import pyarrow as pa
 import pytest
-from datasets import ClassLabel, Dataset, Features, Image, Value
-from hypothesis import given, settings
+from datasets import ClassLabel, Dataset, Features, Image, List, Value
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from studio.config import TextData
-from studio.data import alike, carving, splits
+from studio.data import carving, splits
 from studio.data.reading.rows import hash_text
 from studio.data.sources import Source
 from studio.errors import RequestError
@@ -160,6 +162,38 @@ def test_the_division_of_other_data_is_refused_with_counts(tmp_path):
         divide(source([0, 1] * 40, [f"other {at}" for at in range(80)]), splits_from=str(tmp_path))
 
 
+@pytest.mark.parametrize("resumed", [True, False])
+def test_a_division_of_other_data_or_other_classes_is_refused_in_the_words_of_the_case(tmp_path, resumed):
+    found = source([0, 1] * 40)
+    splits.save(divide(found), tmp_path / "splits")
+    renamed = Source(found.splits, ["class 0", "class one"], [], "reviews.csv")
+    for other, what in (
+        (renamed, "the classes of reviews.csv are others .* .'class 1', 'class one'."),
+        (Source(found.splits, found.labels[::-1], [], "reviews.csv"), "the classes .* in another order"),
+        (source([0, 1] * 40, [f"other {at}" for at in range(80)]), "60 of its 60 train rows"),
+    ):
+        start, end = ("the data has changed since this run was started: ", "; start a new run$")
+        with pytest.raises(RequestError, match=f"^{start}.*{what}.*{end}" if resumed else f"^--splits_from .*{what}"):
+            flags = TextData(splits_from=None if resumed else str(tmp_path))
+            splits.divide(other, flags, 0, before=tmp_path if resumed else None)
+    (tmp_path / "splits" / "labels.json").unlink()  # as a run of before this file was written
+    splits.divide(renamed, TextData(), 0, before=tmp_path)
+
+
+def test_a_division_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
+    divided = divide(source([0, 1] * 40))
+    monkeypatch.setattr(splits, "SPLITS", ("train", "validation", "no/folder"))
+    with pytest.raises(OSError, match="no/folder"):
+        splits.save(divided, tmp_path / "splits")
+    assert not (tmp_path / "splits").exists() and list(tmp_path.iterdir())
+    monkeypatch.undo()
+    splits.save(divided, tmp_path / "splits")
+    assert {file.name for file in (tmp_path / "splits").iterdir()} == {
+        "train.txt", "validation.txt", "test.txt", "labels.json"
+    }  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["splits"]
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(RequestError, match="--splits_from .* is no run folder"):
         divide(source([0, 1] * 40), splits_from=str(tmp_path))
@@ -214,6 +248,49 @@ def test_a_class_of_too_few_groups_is_refused():
         divide(grouped([0] * 40 + [1] * 10, patients), group_column_name="patient")
 
 
+def test_a_class_of_many_groups_leaves_the_few_it_shares_to_the_other_class():
+    shared = [f"patient {at}" for at in range(3)]
+    patients = [patient for patient in shared for _ in range(30)]  # 90 rows of class 0, in these patients alone
+    patients += [patient for patient in [*shared, *(f"patient {at}" for at in range(3, 12))] for _ in range(5)]
+    divided = divide(grouped([0] * 90 + [1] * 60, patients), group_column_name="patient")
+    assert all({0, 1} == set(getattr(divided, part)["label"]) for part in PARTS)
+
+
+def test_a_class_with_groups_enough_that_are_needed_elsewhere_is_refused_for_that():
+    patients = [f"patient {at % 4}" for at in range(80)]
+    labels = [[0, 0, 0, 1][at % 4] if at < 40 else [2, 2, 2, 2][at % 4] for at in range(80)]
+    labels[0:2] = [1, 1]
+    with pytest.raises(RequestError) as refused:
+        divide(grouped(labels, patients), group_column_name="patient", validation_fraction=0.3, test_fraction=0.3)
+    assert "tied to rows of rarer classes" in str(refused.value) and "needed" not in str(refused.value)
+
+
+def test_classes_that_a_limit_leaves_without_training_rows_are_named():
+    found = source([0] * 300 + [1] * 200 + [2] * 10 + [3] * 10)
+    divided = divide(found, max_train_samples=2)
+    assert any("left no training row of 2 classes: " in note for note in divided.notes)
+    with pytest.raises(RequestError, match="--max_train_samples 1 leaves training rows of 1 class, .* raise it"):
+        divide(found, max_train_samples=1)
+
+
+def pairs_of_texts(count: int, firsts: int, seconds: int) -> Source:
+    found = source([at % 2 for at in range(count)], [f"first {at % firsts}" for at in range(count)])
+    train = found.splits["train"].add_column("text_pair", [f"second {at % seconds}" for at in range(count)])
+    groups = train.add_column("group", train["text"][:])
+    return Source({"train": groups}, found.labels, [], "pairs.csv")
+
+
+def test_a_text_that_stands_in_pairs_of_several_splits_is_reported_with_the_remedy():
+    found = pairs_of_texts(300, firsts=100, seconds=300)
+    found.splits["train"] = found.splits["train"].remove_columns("group")
+    notes = divide(found).notes
+    (note,) = (note for note in notes if "stand in pairs of several splits" in note)
+    assert "first texts" in note and "--group_column_name COLUMN" in note and 40 < int(note.split()[0]) <= 100
+    grouped = divide(pairs_of_texts(300, firsts=100, seconds=300), group_column_name="text")
+    assert not any("stand in pairs" in note for note in grouped.notes)
+    assert any("second texts" in note for note in divide(pairs_of_texts(300, firsts=300, seconds=7)).notes)
+
+
 def test_near_duplicates_stay_together_only_if_asked():
     words = [f"a{at} b{at} c{at} d{at} e{at} f{at} g{at} h{at} i{at}" for at in range(60)]
     found = source([0, 1] * 60, [f"{words[at // 2]} {'!' * (at % 2)} {'ab'[at % 2]}" for at in range(120)])
@@ -233,8 +310,8 @@ def test_overlap_is_dropped_from_training_while_the_given_test_rows_stay():
     assert "text 0 0" not in divided.train["text"] and "text 2 0" not in divided.train["text"]
     told = [
         "1 of the 4 validation rows",
-        "2 of the 100 train rows are also test",
-        "2 of the 98 train rows are also val",
+        "2 of the 100 train rows have the content of a test row",
+        "2 of the 98 train rows have the content of a validation row",
     ]
     assert all(any(part in note for note in divided.notes) for part in told)
     assert not any("flatters" in note for note in divided.notes)
@@ -243,8 +320,28 @@ def test_overlap_is_dropped_from_training_while_the_given_test_rows_stay():
 def test_dropping_the_overlap_leaves_no_class_without_training_rows():
     found = source([0] * 30 + [1] * 3)
     found.splits["test"] = rows([f"text {at} 1" for at in range(30, 33)], [1] * 3, found.labels, prefix="t")
-    with pytest.raises(RequestError, match="'class 1' stands in the test rows .* --drop_overlap would leave none"):
+    with pytest.raises(
+        RequestError, match="row of class 'class 1' has the content of a test row, and --drop_overlap .* none"
+    ):
         divide(found, drop_overlap=True)
+
+
+def test_dropping_the_overlap_may_take_the_last_validation_row_of_a_class_but_not_the_last_of_all():
+    found = source([0, 1] * 50)
+    found.splits["test"] = rows(["one", "two"], [0, 1], found.labels, prefix="t")
+    found.splits["validation"] = rows(["one", "three"], [0, 1], found.labels, prefix="v")
+    assert list(divide(found, drop_overlap=True).validation["text"]) == ["three"]
+    found.splits["validation"] = rows(["one", "two"], [0, 1], found.labels, prefix="v")
+    with pytest.raises(RequestError, match="every validation row has the content of a test row"):
+        divide(found, drop_overlap=True)
+
+
+def test_rows_left_out_for_their_group_are_not_said_to_be_test_rows():
+    found = grouped([0, 1] * 50, [f"patient {at // 2}" for at in range(100)])
+    given_test = rows(["new"], [0], found.labels, prefix="t").add_column("group", ["patient 3"])
+    found.splits["test"] = given_test.cast_column("group", Value("string"))
+    notes = divide(found, drop_overlap=True, group_column_name="patient").notes
+    assert any("2 of the 100 train rows have the content or group of a test row: left out" in note for note in notes)
 
 
 @pytest.mark.parametrize(
@@ -261,22 +358,22 @@ def test_the_label_cannot_be_the_group():
 
 
 def test_folds_are_of_about_one_size_with_equal_shares_of_each_class():
-    numbers = splits.folds(source([0] * 800 + [1] * 180 + [2] * 20), TextData(), 5, seed=0)
+    numbers, _ = splits.folds(source([0] * 800 + [1] * 180 + [2] * 20), TextData(), 5, seed=0)
     shares = [np.bincount(np.array([0] * 800 + [1] * 180 + [2] * 20)[numbers == fold]).tolist() for fold in range(5)]
     assert shares == [[160, 36, 4]] * 5
 
 
 def test_folds_follow_the_seed_and_not_the_order_of_rows():
     labels, texts = [at % 3 for at in range(90)], [f"text {at}" for at in range(90)]
-    one = splits.folds(source(labels, texts), TextData(), 4, seed=1)
-    assert (one == splits.folds(source(labels[::-1], texts[::-1]), TextData(), 4, seed=1)[::-1]).all()
-    assert (one != splits.folds(source(labels, texts), TextData(), 4, seed=2)).any()
+    one, _ = splits.folds(source(labels, texts), TextData(), 4, seed=1)
+    assert (one == splits.folds(source(labels[::-1], texts[::-1]), TextData(), 4, seed=1)[0][::-1]).all()
+    assert (one != splits.folds(source(labels, texts), TextData(), 4, seed=2)[0]).any()
 
 
 def test_a_fold_never_shares_a_patient():
     patients = [f"patient {at // 4}" for at in range(120)]
     found = grouped([at % 2 for at in range(120)], patients)
-    numbers = splits.folds(found, TextData(group_column_name="patient"), 5, seed=0)
+    numbers, _ = splits.folds(found, TextData(group_column_name="patient"), 5, seed=0)
     folds = [{patient for patient, fold in zip(patients, numbers, strict=True) if fold == at} for at in range(5)]
     assert sum(map(len, folds)) == len(set(patients)) == 30
 
@@ -286,26 +383,64 @@ def test_more_folds_than_a_class_has_rows_are_refused():
         splits.folds(source([0] * 50 + [1] * 4), TextData(), 5, seed=0)
 
 
-@settings(max_examples=1000, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 40), st.one_of(st.none(), st.integers(0, 15)), st.integers(0, 3)),
-        min_size=1,
-        max_size=50,
-    ),
-    st.integers(2, 6),
-    st.integers(0, 2**32 - 1),
-)
-def test_no_group_content_or_fold_ever_crosses(drawn, count, seed):
-    contents, groups, labels = zip(*drawn, strict=True)
-    named = pa.chunked_array([[at if at is None else str(at) for at in groups]], pa.string())
-    labels = np.array(labels)
-    units = alike.tie(np.array(contents, np.uint64), [alike.same_group(named)])
-    for numbers in (carving.carve(units, labels, [0.15, 0.1], seed), carving.deal(units, labels, count, seed)):
-        for key in (contents, groups):
-            for value in set(key) - {None}:
-                assert len({number for number, held in zip(numbers, key, strict=True) if held == value}) == 1
-    pure = [unit for unit in np.unique(units) if len(set(labels[units == unit])) == 1]
-    for label in np.unique(labels):
-        if len(set(units[labels == label]) & set(pure)) >= count:
-            assert set(numbers[labels == label]) == set(range(count))
+@st.composite
+def sources_of_any_kind(draw, several: bool) -> tuple[Source, TextData]:
+    """Rows of few texts and groups, some without a group, with one label each or any number; a test set or none."""
+    names = ["a", "b", "c"]
+    one = st.integers(0, 2)
+    label = st.lists(one, max_size=3, unique=True) if several else one
+    row = st.tuples(st.integers(0, 50), st.one_of(st.none(), st.integers(0, 25)), label)
+    features = Features(
+        text=Value("string"),
+        group=Value("string"),
+        label=List(ClassLabel(names=names)) if several else ClassLabel(names=names),
+        row_id=Value("string"),
+    )
+    given_splits = {}
+    for split, least in [("train", 15)] + [("test", 1)] * draw(st.booleans()):
+        drawn = draw(st.lists(row, min_size=least, max_size=60))
+        columns = {
+            "text": [f"text {text}" for text, _, _ in drawn],
+            "group": [None if group is None else f"group {group}" for _, group, _ in drawn],
+            "label": [label for _, _, label in drawn],
+            "row_id": [f"{split} {at}" for at in range(len(drawn))],
+        }
+        given_splits[split] = Dataset.from_dict(columns, features=features)
+    assume(len(set(np.hstack(given_splits["train"]["label"][:]).tolist())) > 1)  # what reading the data makes sure of
+    flags = {"group_column_name": "group", "near_duplicates": draw(st.booleans()), "drop_overlap": True}
+    return Source(given_splits, names, [], "any.csv"), TextData(**flags)
+
+
+def check_nothing_crosses(parts: list[Dataset]) -> None:
+    for name in ("text", "group"):
+        held = [set(part[name]) - {None} for part in parts]
+        assert sum(map(len, held)) == len(set().union(*held)), name
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one label", "several labels"])
+def test_no_group_text_or_fold_ever_crosses_whatever_the_data(several):
+    outcomes = Counter()
+
+    @settings(deadline=None)
+    @given(sources_of_any_kind(several), st.integers(2, 4), st.integers(0, 2**32 - 1))
+    def check(drawn, count, seed):
+        found, data = drawn
+        train = found.splits["train"]
+        outcomes["drawn"] += 1
+        with contextlib.suppress(RequestError):  # a class of too few texts or groups
+            divided = splits.divide(found, data, seed)
+            outcomes["divided"] += 1
+            check_nothing_crosses([divided.train, divided.validation, divided.test])
+            assert min(sizes(divided)) > 0
+            if "test" in found.splits:
+                assert list(divided.test["row_id"]) == list(found.splits["test"]["row_id"])
+            else:
+                assert len(set.union(*ids(divided))) == sum(sizes(divided)) == len(train)
+        with contextlib.suppress(RequestError):
+            numbers, _ = splits.folds(found, data, count, seed)
+            outcomes["folded"] += 1
+            check_nothing_crosses([train.select(np.flatnonzero(numbers == fold)) for fold in range(count)])
+            assert set(numbers) == set(range(count)) and len(numbers) == len(train)
+
+    check()
+    assert min(outcomes["divided"], outcomes["folded"]) > 0.4 * outcomes["drawn"]

@@ -46,6 +46,14 @@ def test_folds_are_equal_in_size_and_in_every_label():
         assert counts.max() - counts.min() <= 2
 
 
+def test_a_label_of_few_groups_is_dealt_out_before_one_of_fewer_rows_in_more_groups():
+    groups = np.array([at for at in range(3) for _ in range(30)] + [at for at in range(12) for _ in range(5)])
+    marks = np.arange(150)[:, None] < 90
+    marks = np.column_stack([marks, ~marks])
+    parts = stratify(groups, marks, SHARES, seed=0)
+    assert all(set(parts[mark]) == {0, 1, 2} for mark in marks.T)
+
+
 @settings(max_examples=1000, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.sets(st.integers(0, 4))), min_size=1, max_size=120),

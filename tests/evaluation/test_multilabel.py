@@ -52,12 +52,34 @@ def test_rows_without_any_label_and_none_given_count_as_right():
     assert multilabel.scores(nothing, nothing) == {name: float(name == "accuracy") for name in multilabel.SCORES}
 
 
-def test_the_trainers_function_scores_logits_at_a_half_under_exactly_the_promised_names():
-    truth, predictions = drawn(2)
-    logits = np.where(predictions, 0.1, -0.1)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_checkpoint_is_chosen_by_the_figure_that_the_report_will_show(seed):
+    truth, _ = drawn(seed, rows=200)
+    logits = np.random.default_rng(seed).normal(np.where(truth, -0.5, -2.0)).astype(np.float32)
     found = multilabel.compute_metrics(list("abcdef"))(EvalPrediction(logits, truth.astype(np.float32)))
     assert list(found) == list(multilabel.SCORES) and all(type(value) is float for value in found.values())
-    assert found == pytest.approx(reference(truth, predictions))
+    for name, value in found.items():
+        given = multilabel.marks(logits, multilabel.best_threshold(logits, truth, name))
+        assert value == pytest.approx(reference(truth, given)[name]), name
+
+
+def test_a_model_that_improves_below_a_half_is_seen_to_improve():
+    truth, _ = drawn(2, rows=200)
+    noise = np.random.default_rng(0).normal(size=truth.shape)
+    logits = [(-20 + noise + learnt * truth).astype(np.float32) for learnt in (0, 1, 2, 3)]
+    assert max(map(np.max, logits)) < 0
+    compute = multilabel.compute_metrics(list("abcdef"))
+    found = [compute(EvalPrediction(found, truth.astype(np.float32))) for found in logits]
+    for name in ("f1_macro", "f1_micro", "f1_weighted"):
+        figures = [scores[name] for scores in found]
+        assert all(later > earlier for earlier, later in zip(figures, figures[1:], strict=False)), name
+
+
+def test_validation_rows_without_any_label_are_scored_at_a_half():
+    logits, nothing = np.full((3, 2), -9, np.float32), np.zeros((3, 2), bool)
+    assert multilabel.best_threshold(logits, nothing, "f1_macro") == 0.5
+    found = multilabel.compute_metrics(["a", "b"])(EvalPrediction(logits, nothing.astype(np.float32)))
+    assert found == {name: float(name == "accuracy") for name in multilabel.SCORES}
 
 
 def test_intervals_equal_those_of_drawing_rows_with_replacement():
@@ -78,13 +100,33 @@ def test_intervals_follow_from_the_seed_and_frame_the_figure():
         assert found[name][0] < value < found[name][1]
 
 
+@pytest.mark.parametrize("shift", [-6.0, -0.5, 3.0])
 @pytest.mark.parametrize("metric", ["f1_micro", "f1_macro", "accuracy"])
-def test_no_other_threshold_scores_higher_on_the_rows_it_was_chosen_on(metric):
-    truth, _ = drawn(5, rows=200)
-    logits = np.random.default_rng(0).normal(np.where(truth, -0.5, -2.0))  # of a model that dares too little
-    best = multilabel.best_threshold(logits, truth, metric)
-    found = {at: multilabel.scores(truth, multilabel.marks(logits, at))[metric] for at in np.arange(5, 100, 5) / 100}
-    assert found[best] == max(found.values()) and best < 0.5
+def test_no_other_threshold_scores_higher_on_the_rows_it_was_chosen_on(metric, shift):
+    truth, _ = drawn(5, rows=100)
+    logits = np.random.default_rng(0).normal(np.where(truth, 0.0, -1.5)).astype(np.float32) + np.float32(shift)
+    best = multilabel.scores(truth, multilabel.marks(logits, multilabel.best_threshold(logits, truth, metric)))[metric]
+    every = [0.5, *multilabel.expit(logits).ravel().tolist()]
+    assert best == max(multilabel.scores(truth, multilabel.marks(logits, at))[metric] for at in every)
+
+
+def test_labels_whose_probabilities_are_all_tiny_are_still_given():
+    truth = np.random.default_rng(0).random((500, 8)) < 0.02
+    logits = np.where(truth, -6.0, -9.0)  # 0.002 and 0.0001
+    threshold = multilabel.best_threshold(logits, truth, "f1_macro")
+    assert (multilabel.marks(logits, threshold) == truth).all()
+    assert (multilabel.marks(logits + np.where(truth, -0.2, 0.2), threshold) == truth).all()  # it lies between them
+
+
+def test_many_rows_are_tried_at_a_bounded_number_of_thresholds_and_lose_next_to_nothing():
+    random = np.random.default_rng(0)
+    truth = random.random((20_000, 10)) < 0.05
+    logits = random.normal(np.where(truth, -1.0, -3.0)).astype(np.float32)
+    probabilities = multilabel.expit(logits)
+    assert len(multilabel._tried(probabilities, truth)[0]) <= multilabel._TRIED
+    at_best = multilabel.scores(truth, multilabel.marks(logits, multilabel.best_threshold(logits, truth, "f1_micro")))
+    finer = (multilabel.scores(truth, multilabel.marks(logits, at))["f1_micro"] for at in np.arange(0.02, 0.6, 0.005))
+    assert at_best["f1_micro"] > max(finer) - 0.002
 
 
 @pytest.mark.parametrize("metric", ["loss", "recall_macro", "precision_macro"])

@@ -33,7 +33,7 @@ random models. What it promises:
 
 
 def rows() -> list[tuple]:
-    """Number, fault, what is wanted, and the trials, as /work/shared/faults.md numbers them."""
+    """Number, fault, what is wanted, and the trials."""
     from tests.faults import damage, disk, kills, processes, resume, secrets, store
 
     return [

@@ -1,6 +1,7 @@
 """What a checkpoint holds is what the network goes on with, whatever its weights are called on the Hub."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -74,6 +75,23 @@ def test_a_resumed_run_comes_to_the_weights_of_one_that_never_stopped(vit, tmp_p
     assert same(weights(resumed.model), weights(whole.model))
 
 
+def test_a_run_folder_that_was_moved_goes_on_with_its_best_checkpoint(vit, tmp_path):
+    scores = iter([0.9, 0.1, 0.2, 0.3])
+    first = Run(tmp_path / "here")
+    learner = trainer(vit, first, max_steps=4, save_total_limit=9)
+    learner.compute_metrics = lambda evaluation: {"f1_macro": next(scores)}
+    learner.train()
+    moved = Run(first.folder.rename(tmp_path / "there"))
+    for late in (3, 4):
+        (moved.checkpoints / f"checkpoint-{late}/manifest.json").unlink()
+    scores = iter([0.2, 0.3])
+    resumed = trainer(vit, moved, max_steps=4, save_total_limit=9)
+    resumed.compute_metrics = lambda evaluation: {"f1_macro": next(scores)}
+    resumed.train(resume_from_checkpoint=moved.last_good_checkpoint())
+    best = load_file(moved.checkpoints / "checkpoint-1/model.safetensors")
+    assert same(weights(resumed.model), best)
+
+
 def test_the_finished_model_has_the_names_of_the_hub(vit, tmp_path):
     learner = trainer(vit, Run(tmp_path), max_steps=1)
     learner.save_model(str(tmp_path / "model"))
@@ -101,9 +119,11 @@ def test_older_checkpoints_go_when_a_newer_one_is_sealed_and_the_best_one_stays(
     learner.compute_metrics = lambda evaluation: {"f1_macro": next(scores)}
     sealed, rmtree = [], callbacks.shutil.rmtree
 
-    def watched(folder):
+    def watched(folder, **kwargs):
+        if run.checkpoints not in Path(folder).parents:
+            return rmtree(folder, **kwargs)
         sealed.append(all(manifest_fault(c) is None for c in run.checkpoint_folders()[:2]))
-        rmtree(folder)
+        return rmtree(folder)
 
     monkeypatch.setattr(callbacks.shutil, "rmtree", watched)
     learner.train()

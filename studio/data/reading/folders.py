@@ -43,6 +43,11 @@ def layout(folder: Path, kind: Kind) -> tuple[dict[str, list[Path]], list[str]]:
         )
     if tables:
         return {"train": tables}, []
+    if kind == "text" and _inner(folder, "image"):
+        raise RequestError(
+            f"{folder} holds folders and no table: pictures are classified by recipes/resnet_image_classification.py "
+            "or recipes/vit_image_classification.py, texts stand in tables such as train.csv and test.csv"
+        )
     wanted = "a folder of pictures for each class, or a table of file names and labels beside them"
     raise RequestError(
         f"{folder} holds no data: expected {'' if kind == 'text' else wanted + ', or '}"
