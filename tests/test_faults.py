@@ -5,17 +5,25 @@ import shutil
 import signal
 import sys
 
-import psutil
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
-from transformers import TrainerCallback
 
-from studio.failures import failure as as_failure
+from studio.jobs.standing import standing
 from studio.runs import MANIFEST, Run, manifest_fault, write_manifest
 from tests.faults import damage, store
 from tests.faults.resume import pictures
 from tests.training.test_stopping import weights
+
+KILLS_A_WORKER = """
+import sys
+from pathlib import Path
+from tests.faults.learner import launch
+from tests.faults.processes import KillWorker
+from tests.faults.resume import pictures
+run, moment = map(Path, sys.argv[1:])
+launch(run, KillWorker(2, 0, moment), learner=pictures, workers=2)
+"""
 
 
 @pytest.fixture
@@ -61,17 +69,11 @@ def test_what_is_unfinished_makes_room_on_a_full_disk(tmp_path):
     assert not (tmp_path / "model.unfinished").exists()
 
 
-def test_a_killed_loader_worker_is_named(tmp_path):
-    class Kill(TrainerCallback):
-        def on_step_begin(self, args, state, control, **kwargs):
-            if state.global_step == 2:
-                psutil.Process().children()[-1].send_signal(signal.SIGKILL)
-
-    run = Run(tmp_path / "run")
-    run.folder.mkdir()
-    with pytest.raises(RuntimeError) as failure:
-        pictures(run.folder, Kill(), workers=2)
-    assert as_failure(failure.value).cause == "worker"
+def test_a_killed_loader_worker_is_named(tmp_path, program):
+    """In a process of its own: torch's handler would go on to raise for the dead worker in the tests after it."""
+    done = program("-c", KILLS_A_WORKER, tmp_path / "run", tmp_path / "moment")
+    now = standing(tmp_path / "run")
+    assert (done.returncode, now.state, now.cause) == (1, "failed", "worker"), done.stderr
 
 
 def test_a_run_with_loader_workers_that_goes_on_changes_no_bit(tmp_path):
