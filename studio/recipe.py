@@ -171,6 +171,7 @@ class Recipe:
                 settings=header + _frozen(settings),
                 seed=training.seed,
             )
+            launch.from_rank_zero(lambda: None)  # no rank goes on, or fails, before the folder is there
         return run, settings, not output.resume_from_checkpoint
 
     def _resumed(self, folder: Path, argv: list[str]) -> tuple[Run, dict[str, Settings]]:
