@@ -112,6 +112,7 @@ class Run:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            time.sleep(0.2)  # one that came at the same moment may not have said yet who it is
             raise RequestError(
                 f"the run {self.folder} is being trained by process {self._lock.read().strip() or 'unknown'}: "
                 "wait for it or stop it first"

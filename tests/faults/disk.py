@@ -49,7 +49,8 @@ def row_3(folder: Path) -> Result:
         return complaint and f"write {nth} of {'one' if mode == NO_SPACE else 'all'}: {complaint}"
 
     cases = [(mode, nth) for mode in (NO_SPACE, FULL) for nth in range(1, writes + 1)]
-    told = f"failed as disk, with every sealed checkpoint whole; {writes} writes refused once, and from there on"
+    told = "failed as disk, or finished to the same bits where a log line was all that was lost; every sealed "
+    told += f"checkpoint whole; {writes} writes refused once, and from there on"
     return result(each(trial, cases), told)
 
 

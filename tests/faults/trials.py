@@ -112,6 +112,7 @@ def preload(folder: Path, module: str, arguments: list[str]) -> None:
         "LD_PRELOAD": str(library),
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": os.getcwd(),  # recipes that a job starts by file import this studio, installed or not
         "TOKENIZERS_PARALLELISM": "false",
     }
     os.execve(sys.executable, [sys.executable, "-m", module, *arguments], os.environ | once | {"FAULTS": str(folder)})
