@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from studio import events
+from studio.jobs.standing import standing
 from studio.recipe import find
 from studio.runs import MANIFEST, Run
 
@@ -275,9 +276,9 @@ def test_the_failure_of_another_rank_is_told_as_the_reason(tmp_path, program):
         launcher=ACCELERATE, env={"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode != 0
-    assert run.state() == "failed", run.events.read_text()
-    reason = json.loads((run.folder / "status.json").read_text())["reason"]
-    assert reason.startswith("rank1: out of memory"), reason
+    now = standing(run.folder)
+    assert (now.state, now.cause) == ("failed", "memory"), run.events.read_text()
+    assert now.reason.startswith("rank1: out of memory"), now.reason
     assert "MemoryError" in (run.folder / "train.rank1.log").read_text()
     assert run.record()["start"]["processes"] == 2 and run.record()["command"][:3] == [
         "accelerate",

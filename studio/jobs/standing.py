@@ -9,6 +9,7 @@ from typing import Any
 
 from studio import events, processes, stopping
 from studio.jobs.supervise import EXIT, SUPERVISOR
+from studio.runs import Run
 
 ENDED = {"finished", "failed", "stopped", "cancelled", "pruned"}
 GOING = {"starting", "running", "stopping"}
@@ -55,6 +56,8 @@ def _standing(folder: Path) -> Standing:
     supervising = supervised and processes.alive(supervisor) is not False
     if not supervising and stopping.asked(folder) == "force":
         return Standing("stopped", "stopped by force: it goes on from its last checkpoint", "stopped")
+    if not supervising and (word := Run(folder).why_a_rank_failed()):  # rank zero may be killed while it waits for it
+        return Standing("failed", str(word), word.cause)
     if isinstance(ended, dict):
         return _by_exit(ended)
     if supervising:
