@@ -7,7 +7,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,9 +15,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from studio.errors import RequestError, RunError
-
-if TYPE_CHECKING:
-    from studio.recipe import Recipe
 
 app = typer.Typer()
 queue_app = typer.Typer(invoke_without_command=True, help="List the queue, or put it in order.")
@@ -41,17 +38,12 @@ def run(
 
     Takes the recipe's flags as well: `python recipes/NAME.py --help` lists them.
     """
-    from studio.jobs import engine
-    from studio.jobs.queue import Queue
+    from studio.jobs.start import queue_run
 
-    found = _recipe(recipe)
-    started, arguments = found.queue(context.args, num_processes)
-    root = _root()
-    Queue(root).add(started.folder.absolute(), found.path, arguments, num_processes, hold_queue)
-    engine.ensure(root)
-    _tell(started.folder, {"run": str(started.folder.absolute())}, f"queued  {started.folder}", as_json)
+    folder = queue_run(_root(), recipe, context.args, num_processes, hold_queue)
+    _tell(folder, {}, f"queued  {folder}", as_json)
     if follow:
-        _follow(started.folder)
+        _follow(folder)
 
 
 @queue_app.callback()
@@ -101,7 +93,11 @@ def restore() -> None:
 @app.command()
 def runs(as_json: Json = False) -> None:
     """List the runs of the run root with their true state, progress and best score."""
-    rows = [_row(folder) for folder in _run_folders()]
+    from studio.jobs.listing import Listing
+
+    rows = Listing(_root()).rows()
+    hidden = () if as_json else ("folder", "recipe", "task", "created", "metric", "losses")
+    rows = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
     _show(rows, f"no runs in {_root()}: `python -m studio run RECIPE` starts one", as_json)
 
 
@@ -132,24 +128,11 @@ def resume(
 
     Where its data has moved, say so: --dataset_name FOLDER.
     """
-    from studio.jobs import control, engine
-    from studio.jobs.queue import Queue
-    from studio.jobs.standing import standing
-    from studio.runs import Run
+    from studio.jobs import start
 
     folder = _folder(name)
-    control.settle(folder)
-    now = standing(folder)
-    if now.state not in ("stopped", "failed", "orphaned", "cancelled"):
-        again = f": run it again by --config {folder / 'config.yaml'}" if now.state == "finished" else ""
-        raise RequestError(f"{folder.name} is {now.state}, and only what has stopped or failed can be resumed{again}")
-    start = Run(folder).record()["start"]
-    recipe = _recipe(start["recipe"] if Path(start["recipe"]).exists() else Run(folder).record()["recipe"])
-    Run(folder).forget("exit.json", "supervisor.json", "request.json")  # how the last start ended
-    Run(folder).set_state("queued")
-    Queue(_root()).add(folder, recipe.path, [*start["arguments"], *context.args], start["processes"])
-    engine.ensure(_root())
-    _tell(folder, {"run": str(folder)}, f"queued  {folder}", as_json)
+    start.resume(_root(), folder, context.args)
+    _tell(folder, {}, f"queued  {folder}", as_json)
     if follow:
         _follow(folder)
 
@@ -228,38 +211,28 @@ def clean(
     as_json: Json = False,
 ) -> None:
     """Show what takes the disk, and remove what is asked for."""
+    from studio.jobs.listing import run_folders
     from studio.jobs.standing import standing
+    from studio.runs import size_bytes
 
     targets: list[Path] = []
     rows = []
-    for folder in _run_folders():
+    for folder in run_folders(_root()):
         state = standing(folder).state
-        sizes = {name: _bytes(folder / name) for name in ("checkpoints", "model", "report")}
-        rows.append({"run": folder.name, "state": state, **sizes, "all": _bytes(folder)})
+        sizes = {name: size_bytes(folder / name) for name in ("checkpoints", "model", "report")}
+        rows.append({"run": folder.name, "state": state, **sizes, "all": size_bytes(folder)})
         if failed and state in ("failed", "cancelled") and not sizes["checkpoints"]:
             targets.append(folder)
         elif checkpoints and state == "finished":
             targets += [folder / "checkpoints"] if sizes["checkpoints"] else []
     _show(rows, f"no runs in {_root()}", as_json)
-    freed = sum(map(_bytes, targets))
+    freed = sum(map(size_bytes, targets))
     for target in targets:
         print(f"to be removed: {target.relative_to(_root())}", file=sys.stderr)
     if targets and (yes or typer.confirm(f"remove them? ({_size(freed)})", err=True)):
         for target in targets:
             shutil.rmtree(target)
         print(f"freed {_size(freed)}", file=sys.stderr)
-
-
-def _recipe(name: str) -> "Recipe":
-    """A recipe by its file, or by its name in recipes/ here or beside the studio."""
-    from studio.recipe import load
-
-    places = [Path("recipes"), Path(__file__).parent.parent / "recipes"]
-    for file in (Path(name), *(place / f"{Path(name).stem}.py" for place in places)):
-        if file.is_file() and file.suffix == ".py" and (found := load(file.absolute())):
-            return found
-    known = [file.stem for place in places for file in sorted(place.glob("*.py"))]
-    raise RequestError(f"there is no recipe {name!r}: there are {', '.join(dict.fromkeys(known))}")
 
 
 def _root() -> Path:
@@ -275,50 +248,10 @@ def named(name: str) -> Path:
 
 
 def _folder(name: str) -> Path:
-    """A run by its folder, its name or the beginning of its name.
+    """A run by its folder, its name or the beginning of its name."""
+    from studio.jobs.listing import run_folder
 
-    Raises:
-        RequestError: there is none, or more than one.
-    """
-    for folder in (Path(name), _root() / name):
-        if (folder / "run.json").exists():
-            return folder.absolute()
-    found = [folder for folder in _run_folders() if folder.name.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise RequestError(f"several runs begin with {name!r}: {', '.join(folder.name for folder in found[:5])}")
-    raise RequestError(f"there is no run {name!r} in {_root()} (`python -m studio runs` lists them)")
-
-
-def _run_folders() -> list[Path]:
-    """The run folders below the run root, the newest first; a broken one is among them."""
-    folders = {file.parent for name in ("run.json", "status.json") for file in _root().glob(f"*/{name}")}
-    return sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)
-
-
-def _row(folder: Path) -> dict[str, Any]:
-    """A run as the table shows it."""
-    from studio import events
-    from studio.jobs.standing import standing
-
-    now = standing(folder)
-    row: dict[str, Any] = {"run": folder.name, "folder": str(folder), "state": now.state}
-    found = events.without_replaced(events.read(folder / "events.jsonl")[0])
-    total = next((e.data["max_steps"] for e in reversed(found) if "max_steps" in e.data), None)
-    step = max((e.step for e in found if e.kind == "metric"), default=0)
-    row |= {"step": step, "steps": total, "left_s": _time_left(found, step, total) if now.going else None}
-    best = events.series(found, "eval_f1_macro")
-    row["validation_f1"] = round(max(value for _, value in best), 4) if best else None
-    return row | {"reason": now.reason}
-
-
-def _time_left(found: list, step: int, total: int | None) -> float | None:
-    losses = [(e.step, e.time) for e in found if e.kind == "metric" and "loss" in e.data]
-    if not total or len(losses) < 2 or losses[-1][0] == losses[0][0]:
-        return None
-    (first, began), (last, now) = losses[0], losses[-1]
-    return round((now - began) / (last - first) * (total - step), 1)
+    return run_folder(_root(), name)
 
 
 def _follow(folder: Path) -> None:
@@ -352,7 +285,7 @@ def _show(rows: list[dict[str, Any]], when_none: str, as_json: bool) -> None:
     elif not rows:
         print(when_none)
     else:
-        names = [name for name in rows[0] if name != "folder" and any(row[name] is not None for row in rows)]
+        names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
         table = Table()
         for name in names:
             table.add_column(
@@ -371,10 +304,6 @@ def _told(name: str, value: Any) -> str:
     if name in ("checkpoints", "model", "report", "all"):
         return _size(value)
     return escape(str(value))
-
-
-def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _size(count: int) -> str:

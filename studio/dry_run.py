@@ -7,7 +7,6 @@ import dataclasses
 import math
 import statistics
 from datetime import timedelta
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +14,7 @@ from rich.table import Table
 from studio import events
 from studio.config import Data, Training
 from studio.fields import Settings
-from studio.runs import Run
+from studio.runs import Run, size_bytes
 
 STEPS = 4
 _ROWS = 128  # of the validation and of the test rows
@@ -52,7 +51,7 @@ def show(run: Run, training: Training, processes: int) -> None:
         steps = math.ceil(math.ceil(rows["train"] / batch) * training.num_train_epochs)
     evaluation_s = next(e.data["eval_runtime"] for e in found if "eval_runtime" in e.data)
     used = [e.data for e in found if e.kind == "system"]
-    checkpoint = _bytes(run.checkpoint_folders()[0])
+    checkpoint = size_bytes(run.checkpoint_folders()[0])
     table = Table(title=f"Dry run: {STEPS} steps went well", title_justify="left", show_header=False)
     for name, value in (
         ("a step", f"{step_s:.2f} s"),
@@ -69,7 +68,3 @@ def show(run: Run, training: Training, processes: int) -> None:
 
 def _memory(used: list[dict[str, float]], name: str) -> str:
     return f"{max(one[name] for one in used) / 1e9:.1f} GB" if name in used[-1] else ""
-
-
-def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -4,7 +4,6 @@ import contextlib
 import os
 import platform
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +54,7 @@ def end(processes: list[psutil.Process], grace_s: float) -> None:
     for process in everyone:
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + grace_s
-    _, left = psutil.wait_procs(everyone, timeout=max(0.0, deadline - time.monotonic()))
+    _, left = psutil.wait_procs(everyone, timeout=grace_s)
     left = {child for process in left for child in _family(process)}
     for process in left:
         with contextlib.suppress(psutil.Error):

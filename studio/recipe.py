@@ -260,6 +260,20 @@ def load(file: Path) -> Recipe | None:
     return found if isinstance(found, Recipe) else None
 
 
+def by_name(name: str) -> Recipe:
+    """A recipe by its file, or by its name in recipes/ here or beside the studio.
+
+    Raises:
+        RequestError: there is none; names those there are.
+    """
+    places = [Path("recipes"), Path(__file__).parent.parent / "recipes"]
+    for file in (Path(name), *(place / f"{Path(name).stem}.py" for place in places)):
+        if file.is_file() and file.suffix == ".py" and (found := load(file.absolute())):
+            return found
+    known = [file.stem for place in places for file in sorted(place.glob("*.py"))]
+    raise RequestError(f"there is no recipe {name!r}: there are {', '.join(dict.fromkeys(known))}")
+
+
 def _given(flags: list[str]) -> dict[str, str]:
     """The values of flags by name, as they are written; of several values the first."""
     found = {}

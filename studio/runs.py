@@ -259,6 +259,15 @@ def new_folder(recipe: str) -> Path:
     return root / f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
+def size_bytes(folder: Path) -> int:
+    """What the files of a folder take on the disk."""
+    total = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # a job at work may just have removed it
+            total += file.stat().st_size if file.is_file() else 0
+    return total
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Replaces a file in one step, so that a reader sees the old or the new content and nothing between."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from studio import processes
-from studio.runs import write_whole
+from studio.runs import Run, write_whole
 
 SUPERVISOR, EXIT = "supervisor.json", "exit.json"
 _TOLD_LINES, _TOLD_BYTES = 30, 8000  # of the log's end, in exit.json
@@ -64,13 +64,13 @@ def account(folder: Path, code: int, out_of_memory: bool) -> dict:
 
 
 def _cause(folder: Path, code: int, out_of_memory: bool) -> str:
-    status = {}
-    with contextlib.suppress(OSError, ValueError):
-        status = json.loads((folder / "status.json").read_text())
     if code == 0:
         return "finished"
-    if status.get("state") in ("stopped", "failed"):
-        return status.get("cause") or {"stopped": "stopped"}.get(status["state"], "error")
+    status = Run(folder).status()
+    if status["state"] == "stopped":
+        return "stopped"
+    if status["state"] == "failed":
+        return status.get("cause") or "error"
     if out_of_memory:
         return "memory"
     return "killed" if code < 0 else "request" if code == 2 else "error"
