@@ -1,18 +1,16 @@
-"""python app.py: what this studio can launch."""
+"""python app.py: the studio in your browser, at http://127.0.0.1:7860."""
 
-from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
-
-from studio.recipe import find
+import argparse
 
 
 def main() -> None:
-    table = Table("recipe", "command", title="Recipes: each says its settings with --help", title_justify="left")
-    for recipe in find(Path(__file__).parent / "recipes"):
-        table.add_row(recipe.title, f"accelerate launch recipes/{recipe.path.name}")
-    Console().print(table)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on [127.0.0.1: this machine alone]")
+    parser.add_argument("--port", type=int, default=7860, help="the port to listen on [7860]")
+    options = parser.parse_args()
+    from studio.ui.serve import serve
+
+    serve(options.host, options.port)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,31 @@
+"""The page: one tab for each screen, the side bar, the look."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from studio.ui import compare, data, runs, sidebar, train, tryout
+from studio.ui.shared import Shared
+
+TITLE = "Fine-tuning studio"
+SCREENS = {  # tab id: label, screen
+    "data": ("Data", data.screen),
+    "train": ("Train", train.screen),
+    "runs": ("Runs", runs.screen),
+    "compare": ("Compare", compare.screen),
+    "try": ("Try", tryout.screen),
+}
+
+
+def build(root: Path) -> gr.Blocks:
+    """The page over a run root."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
+        run = gr.BrowserState(None, storage_key="studio-run", secret="studio")  # nothing secret is in it
+        dataset = gr.State(None)
+        with gr.Tabs(selected="data") as tabs:
+            shared = Shared(root, page, tabs, dataset, run)
+            for name, (label, screen) in SCREENS.items():
+                with gr.Tab(label, id=name):
+                    screen(shared)
+        sidebar.build(shared)
+    return page
