@@ -7,6 +7,7 @@ import dataclasses
 import math
 import statistics
 from datetime import timedelta
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -39,8 +40,11 @@ def _short(group: Settings) -> Settings:
     return short
 
 
-def show(run: Run, training: Training, processes: int) -> None:
-    """Prints what the rehearsal in a run folder took, and what the run will take with the settings as they were."""
+def figures(run: Run, training: Training, processes: int) -> dict[str, Any]:
+    """What the rehearsal in a run folder took, and what the run will take with the settings as they were.
+
+    Times are in seconds, memory (at its peak, of one process) and disk in bytes; None for what the device lacks.
+    """
     found, _ = events.read(run.events)
     losses = [e for e in found if e.kind == "metric" and "loss" in e.data]
     step_s = statistics.median(b.time - a.time for a, b in zip(losses, losses[1:], strict=False))
@@ -51,20 +55,37 @@ def show(run: Run, training: Training, processes: int) -> None:
         steps = math.ceil(math.ceil(rows["train"] / batch) * training.num_train_epochs)
     evaluation_s = next(e.data["eval_runtime"] for e in found if "eval_runtime" in e.data)
     used = [e.data for e in found if e.kind == "system"]
-    checkpoint = size_bytes(run.checkpoint_folders()[0])
+    on_device = [one["device_memory_bytes"] for one in used if "device_memory_bytes" in one]
+    return {
+        "step_s": step_s,
+        "steps": steps,
+        "rows": rows["train"],
+        "training_s": steps * step_s,
+        "validation_s_per_1000_rows": 1000 * evaluation_s / rows["validation"],
+        "memory_bytes": max(one["memory_bytes"] for one in used),
+        "device_memory_bytes": max(on_device, default=None),
+        "disk_bytes": size_bytes(run.checkpoint_folders()[0]) * (training.save_total_limit + 2),
+    }
+
+
+def show(told: dict[str, Any]) -> None:
+    """Prints the figures as a table."""
     table = Table(title=f"Dry run: {STEPS} steps went well", title_justify="left", show_header=False)
-    for name, value in (
-        ("a step", f"{step_s:.2f} s"),
-        ("the run", f"{steps:,} steps of {rows['train']:,} rows, about {timedelta(seconds=round(steps * step_s))}"),
-        ("each validation besides", f"{1000 * evaluation_s / rows['validation']:.1f} s per 1,000 rows"),
-        ("memory of a process", _memory(used, "memory_bytes")),
-        ("memory of its GPU", _memory(used, "device_memory_bytes")),
-        ("on the disk", f"{checkpoint * (training.save_total_limit + 2) / 1e9:.1f} GB at most"),
-    ):
-        if value:
-            table.add_row(name, value)
+    for name, value in described(told):
+        table.add_row(name, value)
     Console().print(table)
 
 
-def _memory(used: list[dict[str, float]], name: str) -> str:
-    return f"{max(one[name] for one in used) / 1e9:.1f} GB" if name in used[-1] else ""
+def described(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """The figures in words."""
+    took = timedelta(seconds=round(told["training_s"]))
+    lines = [
+        ("a step", f"{told['step_s']:.2f} s"),
+        ("the run", f"{told['steps']:,} steps of {told['rows']:,} rows, about {took}"),
+        ("each validation besides", f"{told['validation_s_per_1000_rows']:.1f} s per 1,000 rows"),
+        ("memory of a process", f"{told['memory_bytes'] / 1e9:.1f} GB"),
+        ("on the disk", f"{told['disk_bytes'] / 1e9:.1f} GB at most"),
+    ]
+    if told["device_memory_bytes"]:
+        lines.insert(4, ("memory of its GPU", f"{told['device_memory_bytes'] / 1e9:.1f} GB"))
+    return lines

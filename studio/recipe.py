@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.util
+import json
 import os
 import shlex
 import shutil
@@ -68,7 +69,8 @@ class Recipe:
         about = (
             f"{self.run.__globals__['__doc__']}\n"
             "Settings can also stand in a YAML file: --config FILE (flags win). Every field of transformers'\n"
-            "TrainingArguments is accepted besides those listed. --debug shows the traceback of an error.\n"
+            "TrainingArguments is accepted besides those listed. --debug shows the traceback of an error;\n"
+            "--dry_run --json prints its figures for programs, in the last line.\n"
             "The values in brackets are those of a run on the sample; some suit the data and model that are named."
         )
         usage = f"python recipes/{self.path.name} [--config FILE] [--SETTING VALUE ...]"
@@ -92,17 +94,20 @@ class Recipe:
     def launch(self, argv: list[str] | None = None) -> None:
         """Runs the recipe as a program: exit code 0, 1 for a failed run, 2 for a bad request."""
         argv = list(sys.argv[1:] if argv is None else argv)
-        debug = "--debug" in argv
+        debug, as_json = "--debug" in argv, {"--dry_run", "--json"} <= set(argv)
         try:
             with contextlib.ExitStack() as stack:
-                run, settings, created = self._start([flag for flag in argv if flag != "--debug"])
+                run, settings, created = self._start(
+                    [w for w in argv if w != "--debug" and not (as_json and w == "--json")]
+                )
                 if run.rehearsal and run.writes:
                     stack.callback(shutil.rmtree, run.folder, ignore_errors=True)
                 stack.enter_context(_logged(run))
                 try:
                     self._carry_out(run, settings, created)
                     if run.rehearsal and run.writes:
-                        dry_run.show(run, _find(settings, Training), launch.world_size())
+                        told = dry_run.figures(run, _find(settings, Training), launch.world_size())
+                        print(json.dumps(told)) if as_json else dry_run.show(told)
                     elif not run.rehearsal:
                         _publish(run, settings["output"])
                 except (RequestError, RunError) as error:
@@ -168,7 +173,7 @@ class Recipe:
                 command=[*command, f"recipes/{self.path.name}", *argv],
                 start={"recipe": str(self.path), "arguments": _later(output), "processes": processes},
                 state=state,
-                settings=header + _frozen(settings),
+                settings=header + frozen(settings),
                 seed=training.seed,
             )
             launch.from_rank_zero(lambda: None)  # no rank goes on, or fails, before the folder is there
@@ -192,7 +197,7 @@ class Recipe:
         if not os.environ.get("STUDIO_SUPERVISED"):
             run.forget("exit.json", "supervisor.json")  # of an earlier start
         asked = self.parse(["--config", str(run.config), *argv])
-        before, now = (yaml.safe_load(_frozen(s)) for s in (self.parse(["--config", str(run.config)]), asked))
+        before, now = (yaml.safe_load(frozen(s)) for s in (self.parse(["--config", str(run.config)]), asked))
         # the rows themselves are compared by their ids, so that the data may lie elsewhere, as on another machine
         moved = {spec.name for spec in specs(type(_find(asked, Data))) if spec.path}
         for name, new in now.items():
@@ -312,7 +317,7 @@ def _later(output: Output) -> list[str]:
     return to_flags({n: v for n, v in values.items() if n not in ("output_dir", "resume_from_checkpoint") and v})
 
 
-def _frozen(settings: dict[str, Settings]) -> str:
+def frozen(settings: dict[str, Settings]) -> str:
     """The settings as config.yaml keeps them: all but where the run is kept and published."""
     return to_yaml([group for name, group in settings.items() if name != "output"], _find(settings, Training).more)
 

@@ -405,6 +405,13 @@ def test_a_dry_run_tells_what_the_run_will_take_and_keeps_nothing(recipe, tmp_pa
     assert not (tmp_path / "runs").exists() and not list(tmp_path.glob("dry-run-*"))
 
 
+def test_a_dry_run_tells_its_figures_to_programs(tmp_path, program, text_flags):
+    done = program("recipes/text_classification.py", *text_flags, "--dry_run", "--json", env={"TMPDIR": str(tmp_path)})
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["step_s"] > 0 and told["training_s"] == pytest.approx(told["steps"] * told["step_s"])
+    assert told["memory_bytes"] > 1e8 and told["disk_bytes"] > 1e4
+
+
 def commands(text: str) -> list[list[str]]:
     """The recipe commands in the shell blocks of a page."""
     found = []

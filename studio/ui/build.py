@@ -21,9 +21,9 @@ def build(root: Path) -> gr.Blocks:
     """The page over a run root."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         run = gr.BrowserState(None, storage_key="studio-run", secret="studio")  # nothing secret is in it
-        dataset = gr.State(None)
+        dataset, draft = gr.State(None), gr.State(None)
         with gr.Tabs(selected="data") as tabs:
-            shared = Shared(root, page, tabs, dataset, run)
+            shared = Shared(root, page, tabs, dataset, run, draft)
             for name, (label, screen) in SCREENS.items():
                 with gr.Tab(label, id=name):
                     screen(shared)

@@ -17,10 +17,25 @@ def ask(root: Path, *arguments: str, timeout_s: float = 120.0) -> Any:
         RequestError: it refuses the request; the message is its own.
         RunError: it fails or takes too long.
     """
+    return _answer(["-m", "studio", *arguments, "--json"], os.environ | {"STUDIO_RUNS": str(root)}, timeout_s)
+
+
+def rehearse(recipe: Path, flags: list[str], timeout_s: float = 900.0) -> dict[str, Any]:
+    """The figures of a recipe's `--dry_run`: seconds, bytes and steps, by studio.dry_run.
+
+    Raises:
+        RequestError: the recipe refuses the settings or the data.
+        RunError: a step, the evaluation or the checkpoint fails.
+    """
+    return _answer([str(recipe), *flags, "--dry_run", "--json"], dict(os.environ), timeout_s)
+
+
+def _answer(arguments: list[str], environment: dict[str, str], timeout_s: float) -> Any:
+    """The JSON in the last line of what a child prints."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "studio", *arguments, "--json"],
-            env=os.environ | {"STUDIO_RUNS": str(root), "NO_COLOR": "1"},
+            [sys.executable, *arguments],
+            env=environment | {"NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -29,7 +44,7 @@ def ask(root: Path, *arguments: str, timeout_s: float = 120.0) -> Any:
     except subprocess.TimeoutExpired as late:
         raise RunError(f"no answer after {timeout_s:.0f} s: try less data at once") from late
     if done.returncode == 0:
-        return json.loads(done.stdout)
+        return json.loads(done.stdout.strip().splitlines()[-1])
     told = [line for line in done.stderr.splitlines() if line.strip()]
     message = next((line.removeprefix("error: ") for line in reversed(told) if line.startswith("error: ")), "")
     if done.returncode == 2 and message:

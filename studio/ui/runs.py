@@ -1,10 +1,283 @@
-"""The runs screen."""
+"""The Runs screen: every run with its true state, and one of them in full, live."""
+
+import functools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
+from studio.advice import advice
+from studio.errors import RequestError, RunError
+from studio.jobs import control
+from studio.jobs.listing import Listing
+from studio.jobs.queue import Queue
+from studio.jobs.standing import GOING, standing
+from studio.runs import Run
+from studio.ui import children, words
+from studio.ui.charts import Charts, best_step
+from studio.ui.live import Stream
 from studio.ui.shared import Shared
+
+_LOOKS_S = 1.5
+_LOG_BYTES = 60_000  # of the log's end that the page shows
+_HEADERS = ["run", "state", "progress", "time left", "loss", "best", "recipe", "started"]
+_ACTIONS = {  # button: label, the states in which it is offered
+    "stop": ("Stop & save", {"starting", "running", "stalled"}),
+    "force": ("Force-stop", {"starting", "running", "stopping", "stalled"}),
+    "resume": ("Resume", {"stopped", "failed", "orphaned", "cancelled"}),
+    "first": ("Start next", {"queued"}),
+    "cancel": ("Take out of the queue", {"queued"}),
+    "clone": ("Clone & edit", None),
+    "try": ("Try it", {"finished"}),
+    "delete": ("Delete", None),
+}
+_ASKED_FIRST = {
+    "force": "End it at once? What came after the last checkpoint is lost.",
+    "delete": "Remove the run with its model, checkpoints and report? This cannot be taken back.",
+}
 
 
 def screen(shared: Shared) -> None:
     """Builds the screen inside its tab."""
-    gr.Markdown("")
+    listing = Listing(shared.root)
+    streams: dict[str, Stream] = {}
+    empty = gr.Markdown(
+        "No runs yet. Choose data on the **Data** screen, then start one on the **Train** screen.",
+        visible=False, elem_classes="empty",
+    )  # fmt: skip
+    table = gr.Dataframe(
+        headers=_HEADERS, interactive=False, show_search="search", max_height=290, elem_id="runs-table",
+        show_label=False, column_widths=["24%", "9%", "10%", "9%", "14%", "12%", "12%", "10%"], buttons=[],
+    )  # fmt: skip
+    head = gr.HTML(elem_id="run-head")
+    buttons = {}
+    with gr.Row(elem_classes="actions"):
+        for name, (label, _) in _ACTIONS.items():
+            variant = (
+                "primary" if name in ("stop", "resume", "try") else "stop" if name in _ASKED_FIRST else "secondary"
+            )
+            buttons[name] = gr.Button(label, variant=variant, size="sm", visible=False, min_width=110)
+    with gr.Row(visible=False) as sure:
+        question = gr.Markdown()
+        yes = gr.Button("Yes, do it", variant="stop", size="sm", min_width=110, elem_id="yes")
+        no = gr.Button("No", size="sm", min_width=80)
+    notes = gr.HTML(elem_id="run-notes")
+    charts = Charts()
+    with gr.Accordion("Test result", open=True):
+        result = gr.HTML(elem_id="run-result")
+    with gr.Accordion("What it printed", open=False):
+        search = gr.Textbox(placeholder="only lines with ...", show_label=False, container=False)
+        log = gr.Textbox(show_label=False, lines=16, max_lines=16, elem_id="run-log", autoscroll=True, buttons=["copy"])
+    with gr.Accordion("Settings it runs with", open=False):
+        settings = gr.Code(language="yaml", show_label=False, interactive=False)
+
+    shown_rows, seen, wanted = gr.State(None), gr.State(None), gr.State(None)
+    detail = [head, *buttons.values(), notes, *charts.plots, result, log, settings, seen]
+
+    def list_runs(before: str | None, chosen: str | None):
+        rows = listing.rows()
+        cells = [_cells(row) for row in rows]
+        signature = json.dumps(cells)
+        names = [row["run"] for row in rows]
+        follow = gr.skip() if chosen in names else _latest(rows)
+        if signature == before:
+            return gr.skip(), gr.skip(), gr.skip(), follow
+        return gr.Dataframe(cells, visible=bool(rows)), gr.update(visible=not rows), signature, follow
+
+    def show(name: str | None, words_wanted: str, before: dict | None):
+        return _detail(shared.root, streams, charts, name, words_wanted, before)
+
+    looks = {"show_progress": "hidden", "trigger_mode": "always_last"}
+    listed = {"inputs": [shown_rows, shared.run], "outputs": [table, empty, shown_rows, shared.run], **looks}
+    shown = {"inputs": [shared.run, search, seen], "outputs": detail, **looks}
+    timer = gr.Timer(_LOOKS_S)
+    timer.tick(list_runs, **listed)
+    timer.tick(show, **shown)
+    shared.page.load(list_runs, **listed).then(show, **shown)
+    gr.on([shared.run.change, search.change], show, **shown)
+
+    def choose(event: gr.SelectData):
+        return event.row_value[0]
+
+    table.select(choose, outputs=shared.run, show_progress="hidden")
+    for name in _ASKED_FIRST:
+        buttons[name].click(
+            functools.partial(_ask_first, name), outputs=[sure, question, wanted], show_progress="hidden"
+        )
+    no.click(lambda: (gr.update(visible=False), None), outputs=[sure, wanted], show_progress="hidden")
+    carried_out = functools.partial(_carry_out, shared.root)
+    yes.click(carried_out, [wanted, shared.run], [sure, shared.run]).then(list_runs, **listed).then(show, **shown)
+    for name in ("stop", "resume", "first", "cancel"):
+        buttons[name].click(functools.partial(carried_out, name), shared.run, [sure, shared.run]).then(show, **shown)
+    buttons["clone"].click(
+        lambda run: (run, gr.Tabs(selected="train")), shared.run, [shared.draft, shared.tabs], show_progress="hidden"
+    )
+    buttons["try"].click(lambda: gr.Tabs(selected="try"), outputs=shared.tabs, show_progress="hidden")
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    """A run's line in the table."""
+    return [
+        row["run"],
+        row["state"],
+        f"{row['step']} / {row['steps']}" if row["steps"] else "",
+        words.time_left(row["left_s"]),
+        words.sparkline(row["losses"]),
+        "" if row["best"] is None else f"{row['best']:.3f} {row['metric']}",
+        row["recipe"] or "",
+        time.strftime("%d %b %H:%M", time.localtime(row["created"])) if row["created"] else "",
+    ]
+
+
+def _latest(rows: list[dict[str, Any]]) -> str | None:
+    """The run one would want to see: the one at work, or the newest."""
+    going = [row["run"] for row in rows if row["state"] in GOING]
+    return next(iter([*going, *(row["run"] for row in rows)]), None)
+
+
+def _detail(root: Path, streams: dict[str, Stream], charts: Charts, name: str | None, only: str, before: Any) -> list:
+    """What has changed of the chosen run since `before`, for head, buttons, notes, plots, result, log and settings."""
+    silent = [gr.skip()] * (5 + len(_ACTIONS) + len(charts.plots))
+    folder = root / name if name else None
+    if not folder or not folder.is_dir():
+        if before is None:
+            return [*silent, gr.skip()]
+        nothing = [gr.update(visible=False)] * (len(_ACTIONS))
+        return ["", *nothing, "", *[gr.update(visible=False)] * len(charts.plots), "", "", "", None]
+    stream = streams.setdefault(name, Stream(folder))
+    stream.read_on()
+    now = standing(folder)
+    report, printed = folder / "report" / "metrics.json", folder / "train.log"
+    log_size = printed.stat().st_size if printed.exists() else 0
+    seen = {
+        "run": name, "state": now.state, "reason": now.reason, "offset": stream.offset,
+        "report": report.stat().st_mtime if report.exists() else 0, "log": [log_size, only],
+    }  # fmt: skip
+    if seen == before:
+        return [*silent, gr.skip()]
+    before = before or {}
+    other = before.get("run") != name
+    metric = _settings(folder).get("metric_for_best_model", "f1_macro")
+
+    def where(*keys: str) -> bool:
+        return other or any(seen[key] != before.get(key) for key in keys)
+
+    return [
+        _head(folder, now, stream, metric) if where("state", "reason", "offset") else gr.skip(),
+        *(
+            gr.update(visible=states is None or now.state in states) if where("state") else gr.skip()
+            for _, states in _ACTIONS.values()
+        ),
+        _notes(stream, metric, now.going) if where("offset", "state") else gr.skip(),
+        *(charts.updates(stream, metric) if where("offset") else [gr.skip()] * len(charts.plots)),
+        _result(report) if where("report") else gr.skip(),
+        _log(printed, only) if where("log") else gr.skip(),
+        _config(folder) if other else gr.skip(),
+        seen,
+    ]
+
+
+def _head(folder: Path, now: Any, stream: Stream, metric: str) -> str:
+    """Name, state, progress and the facts of a run, in HTML."""
+    step = max((points[-1][0] for name in ("loss", f"eval_{metric}") if (points := stream.points(name))), default=0)
+    total = stream.facts.get("max_steps")
+    share = min(100.0, 100 * step / total) if total else 0
+    scores = stream.points(f"eval_{metric}")
+    facts = []
+    if total:
+        facts.append(f"step {step:,} of {total:,}")
+    if scores:
+        best = best_step(scores, metric)
+        facts.append(f"best {metric} {dict(scores)[best]:.4f} at step {best:,}")
+    if rows := stream.facts.get("rows"):
+        facts.append(", ".join(f"{count:,} {split}" for split, count in rows.items()) + " rows")
+    if precision := stream.facts.get("precision"):
+        facts.append(str(precision))
+    reason = f'<p class="reason">{words.escaped(now.reason)}</p>' if now.reason else ""
+    return (
+        f"<h3>{words.escaped(folder.name)} {words.badge(now.state)}</h3>{reason}"
+        f'<div class="bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100">'
+        f'<div style="width:{share:.1f}%"></div></div><p class="facts">{words.escaped(" · ".join(facts))}</p>'
+    )
+
+
+def _notes(stream: Stream, metric: str, going: bool) -> str:
+    """Alerts, advice and what the data sources had to say, in HTML."""
+    curves = {name: curve.points() for name, curve in stream.curves.items()}
+    found = [(one.title, one.remedy) for one in advice(curves, metric, len(stream.facts.get("labels", ())))]
+    lines = [f"<li><b>{words.escaped(message)}</b></li>" for message in stream.alerts[-5:]]
+    lines += [f"<li><b>{words.escaped(title)}.</b> {words.escaped(remedy)}</li>" for title, remedy in found]
+    told = f'<ul class="advice">{"".join(lines)}</ul>' if lines else ""
+    notes = "".join(f"<li>{words.escaped(note)}</li>" for note in stream.facts.get("notes", ()))
+    return told + (f"<details><summary>About the data</summary><ul>{notes}</ul></details>" if notes else "")
+
+
+def _result(report: Path) -> str:
+    """The test metrics with their intervals, in HTML."""
+    try:
+        test = json.loads(report.read_text())["splits"]["test"]
+    except (OSError, ValueError, KeyError):
+        return '<p class="empty">The test rows are scored when the training has ended.</p>'
+    lines = []
+    for name in ("accuracy", "f1_macro", "f1_weighted", "precision_macro", "recall_macro", "loss"):
+        if name in test:
+            low, high = test.get("intervals", {}).get(name, (None, None))
+            between = f"{low:.3f} to {high:.3f}" if low is not None else ""
+            lines.append(f"<tr><td>{name.replace('_', ' ')}</td><td>{test[name]:.3f}</td><td>{between}</td></tr>")
+    if "majority_accuracy" in test:
+        always = f"<td>{test['majority_accuracy']:.3f}</td><td></td>"
+        lines.append(f"<tr><td>accuracy of always the commonest class</td>{always}</tr>")
+    return (
+        f"<p>On {test.get('samples', 0):,} rows that training never saw:</p>"
+        f'<table class="result"><tr><th>metric</th><th>value</th><th>95 % interval</th></tr>{"".join(lines)}</table>'
+    )
+
+
+def _log(file: Path, only: str) -> str:
+    """The end of the log; with `only`, its lines that hold that."""
+    if not file.exists():
+        return ""
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - _LOG_BYTES))
+        text = stream.read().decode("utf-8", "replace")
+    lines = text.splitlines()
+    return "\n".join(line for line in lines if only.lower() in line.lower()) if only else text
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    try:
+        return Run(folder).settings()
+    except (RequestError, OSError, ValueError):
+        return {}
+
+
+def _config(folder: Path) -> str:
+    try:
+        return (folder / "config.yaml").read_text()
+    except OSError:
+        return ""
+
+
+def _ask_first(name: str) -> tuple:
+    return gr.update(visible=True), _ASKED_FIRST[name], name
+
+
+def _carry_out(root: Path, action: str, run: str) -> tuple:
+    """Does what a button says to the chosen run."""
+    folder = root / Path(run).name
+    actions: dict[str, Callable[[], object]] = {
+        "stop": lambda: control.stop(folder),
+        "force": lambda: control.force_stop(folder),
+        "delete": lambda: control.discard(folder),
+        "resume": lambda: children.ask(root, "resume", folder.name),
+        "first": lambda: Queue(root).move(folder, 1),
+        "cancel": lambda: Queue(root).cancel(folder),
+    }
+    try:
+        actions[action]()
+    except (RequestError, RunError) as error:
+        raise gr.Error(words.escaped(str(error))) from error
+    return gr.update(visible=False), None if action == "delete" else run

@@ -19,3 +19,4 @@ class Shared:
     tabs: gr.Tabs  # the ids are data, train, runs, compare, try
     dataset: gr.State  # the id of the chosen data set (studio.ui.datasets)
     run: gr.BrowserState  # the name of the chosen run; survives a reload
+    draft: gr.State  # the name of the run whose settings the Train form starts from

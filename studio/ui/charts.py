@@ -1,0 +1,80 @@
+"""The charts of a run: what is drawn on which axes, from its stream."""
+
+import gradio as gr
+import pandas as pd
+
+from studio.ui.live import Stream
+
+_SMALL = {  # curve: title, what its values are divided by
+    "learning_rate": ("learning rate", 1),
+    "grad_norm": ("gradient norm", 1),
+    "samples_per_second": ("rows per second", 1),
+    "memory_bytes": ("memory of the process (GB)", 1e9),
+    "device_memory_bytes": ("memory of the GPU (GB)", 1e9),
+    "device_utilisation": ("use of the GPU (%)", 1),
+}
+COLOURS = {"training": "#2f6fdf", "validation": "#e0782c", "best step": "#2e9e5b"}
+
+
+class Charts:
+    """The plots of the Runs screen. They are made once and filled by `updates`."""
+
+    def __init__(self) -> None:
+        with gr.Row():
+            self.loss = _plot("loss", 300, COLOURS)
+            self.score = _plot("validation score", 300, COLOURS)
+        with gr.Accordion("Learning rate, gradients, speed, memory", open=True):
+            self.small = {}
+            names = list(_SMALL)
+            for at in range(0, len(names), 3):
+                with gr.Row():
+                    self.small |= {name: _plot(_SMALL[name][0], 180) for name in names[at : at + 3]}
+
+    @property
+    def plots(self) -> list[gr.LinePlot]:
+        """All of them, in the order of `updates`."""
+        return [self.loss, self.score, *self.small.values()]
+
+    def updates(self, stream: Stream, metric: str) -> list:
+        """New values for the plots, all over the steps that the run is to have."""
+        scores = stream.points(f"eval_{metric}")
+        loss = {"training": stream.points("loss"), "validation": stream.points("eval_loss")}
+        best = best_step(scores, metric)
+        last = stream.facts.get("max_steps") or max((step for step, _ in (*loss["training"], *scores)), default=1)
+        about = {"x_lim": [0, last], "visible": True}
+        found = [
+            gr.LinePlot(_frame(loss, last, best), **about),
+            gr.LinePlot(_frame({"validation": scores}, last, best), y_title=f"validation {metric}", **about),
+        ]
+        for name, (title, unit) in _SMALL.items():
+            points = [(step, value / unit) for step, value in stream.points(name)]
+            found.append(gr.LinePlot(_frame({title: points}, last), **about | {"visible": bool(points)}))
+        return found
+
+
+def best_step(scores: list[tuple[int, float]], metric: str) -> int | None:
+    """The step of the best validation; the first of equal ones."""
+    if not scores:
+        return None
+    sign = -1 if metric == "loss" else 1
+    return max(scores, key=lambda point: sign * point[1])[0]
+
+
+def _plot(title: str, height: int, colours: dict[str, str] | None = None) -> gr.LinePlot:
+    return gr.LinePlot(
+        x="step", y="value", color="curve" if colours else None, color_map=colours, height=height,
+        y_title=title, x_title="step", color_title="", show_label=False, min_width=280, buttons=[], tooltip="all",
+    )  # fmt: skip
+
+
+def _frame(curves: dict[str, list[tuple[int, float]]], last: int, best: int | None = None) -> pd.DataFrame:
+    """The points of some curves, and an upright line at the best step."""
+    rows = []
+    for name, points in curves.items():
+        if len(points) == 1:  # a line of one point would not be seen: it becomes a dash
+            points = [(points[0][0] - 0.015 * last, points[0][1]), *points]
+        rows += [(step, value, name) for step, value in points]
+    values = [value for _, value, _ in rows]
+    if best is not None and max(values) > min(values):
+        rows += [(best, min(values), "best step"), (best, max(values), "best step")]
+    return pd.DataFrame(rows, columns=["step", "value", "curve"]).astype({"step": float, "value": float})

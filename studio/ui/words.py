@@ -1,0 +1,38 @@
+"""Text, figures and times as the page shows them; whatever comes from outside is escaped here."""
+
+import html
+from datetime import timedelta
+
+
+def escaped(text: str) -> str:
+    """Text that HTML shows as it is."""
+    return html.escape(str(text))
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|~&$" else letter for letter in text)
+
+
+def badge(state: str) -> str:
+    """A state as a small coloured label, in HTML."""
+    return f'<span class="badge {html.escape(state)}">{html.escape(state)}</span>'
+
+
+def time_left(seconds: float | None) -> str:
+    """h:mm:ss; nothing when it is not known."""
+    return "" if seconds is None else str(timedelta(seconds=round(seconds)))
+
+
+def gigabytes(count: float) -> str:
+    """Bytes as people read them."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"
+
+
+def sparkline(values: list[float], width: int = 12) -> str:
+    """The course of some numbers in block letters."""
+    if len(values) < 2:
+        return ""
+    chosen = [values[round(at * (len(values) - 1) / (width - 1))] for at in range(width)]
+    low, high = min(chosen), max(chosen)
+    return "".join("▁▂▃▄▅▆▇█"[round(7 * (value - low) / ((high - low) or 1))] for value in chosen)
