@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from studio.ui import compare, data, runs, sidebar, train, tryout
-from studio.ui.shared import Shared
+from studio.ui.shared import Runs, Shared
 
 TITLE = "Fine-tuning studio"
 SCREENS = {  # tab id: label, screen
@@ -23,7 +23,7 @@ def build(root: Path) -> gr.Blocks:
         run = gr.BrowserState(None, storage_key="studio-run", secret="studio")  # nothing secret is in it
         dataset, draft = gr.State(None), gr.State(None)
         with gr.Tabs(selected="data") as tabs:
-            shared = Shared(root, page, tabs, dataset, run, draft)
+            shared = Shared(root, Runs(root), page, tabs, dataset, run, draft)
             for name, (label, screen) in SCREENS.items():
                 with gr.Tab(label, id=name):
                     screen(shared)

@@ -41,14 +41,13 @@ class Charts:
         loss = {"training": stream.points("loss"), "validation": stream.points("eval_loss")}
         best = best_step(scores, metric)
         last = stream.facts.get("max_steps") or max((step for step, _ in (*loss["training"], *scores)), default=1)
-        about = {"x_lim": [0, last], "visible": True}
-        found = [
-            gr.LinePlot(_frame(loss, last, best), **about),
-            gr.LinePlot(_frame({"validation": scores}, last, best), y_title=f"validation {metric}", **about),
-        ]
+        frames = [_frame(loss, last, best), _frame({"validation": scores}, last, best)]
         for name, (title, unit) in _SMALL.items():
-            points = [(step, value / unit) for step, value in stream.points(name)]
-            found.append(gr.LinePlot(_frame({title: points}, last), **about | {"visible": bool(points)}))
+            frames.append(_frame({title: [(step, value / unit) for step, value in stream.points(name)]}, last))
+        found = [gr.LinePlot(frame, x_lim=[0, last], visible=frame is not None) for frame in frames]
+        found[1] = gr.LinePlot(
+            frames[1], x_lim=[0, last], y_title=f"validation {metric}", visible=frames[1] is not None
+        )
         return found
 
 
@@ -67,13 +66,15 @@ def _plot(title: str, height: int, colours: dict[str, str] | None = None) -> gr.
     )  # fmt: skip
 
 
-def _frame(curves: dict[str, list[tuple[int, float]]], last: int, best: int | None = None) -> pd.DataFrame:
-    """The points of some curves, and an upright line at the best step."""
+def _frame(curves: dict[str, list[tuple[int, float]]], last: int, best: int | None = None) -> pd.DataFrame | None:
+    """The points of some curves, and an upright line at the best step; None where there is nothing to draw."""
     rows = []
     for name, points in curves.items():
         if len(points) == 1:  # a line of one point would not be seen: it becomes a dash
             points = [(points[0][0] - 0.015 * last, points[0][1]), *points]
         rows += [(step, value, name) for step, value in points]
+    if not rows:
+        return None
     values = [value for _, value, _ in rows]
     if best is not None and max(values) > min(values):
         rows += [(best, min(values), "best step"), (best, max(values), "best step")]

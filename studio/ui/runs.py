@@ -12,7 +12,6 @@ import gradio as gr
 from studio.advice import advice
 from studio.errors import RequestError, RunError
 from studio.jobs import control
-from studio.jobs.listing import Listing
 from studio.jobs.queue import Queue
 from studio.jobs.standing import GOING, standing
 from studio.runs import Run
@@ -42,7 +41,6 @@ _ASKED_FIRST = {
 
 def screen(shared: Shared) -> None:
     """Builds the screen inside its tab."""
-    listing = Listing(shared.root)
     streams: dict[str, Stream] = {}
     empty = gr.Markdown(
         "No runs yet. Choose data on the **Data** screen, then start one on the **Train** screen.",
@@ -78,7 +76,7 @@ def screen(shared: Shared) -> None:
     detail = [head, *buttons.values(), notes, *charts.plots, result, log, settings, seen]
 
     def list_runs(before: str | None, chosen: str | None):
-        rows = listing.rows()
+        rows = shared.runs.rows()
         cells = [_cells(row) for row in rows]
         signature = json.dumps(cells)
         names = [row["run"] for row in rows]

@@ -1,9 +1,32 @@
 """What the screens of the page have in common: the run root, the tabs, and what is chosen."""
 
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+
+from studio.jobs.listing import Listing
+
+_FRESH_S = 1.0  # two looks at the run root within this time see the same
+
+
+class Runs:
+    """The runs of the run root, listed once for all who look at the page."""
+
+    def __init__(self, root: Path):
+        self._listing = Listing(root)
+        self._lock = threading.Lock()
+        self._seen, self._rows = 0.0, []
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of studio.jobs.listing, at most a second old."""
+        with self._lock:
+            if time.monotonic() - self._seen > _FRESH_S:
+                self._rows, self._seen = self._listing.rows(), time.monotonic()
+            return self._rows
 
 
 @dataclass(frozen=True)
@@ -15,6 +38,7 @@ class Shared:
     """
 
     root: Path  # the run root
+    runs: Runs
     page: gr.Blocks
     tabs: gr.Tabs  # the ids are data, train, runs, compare, try
     dataset: gr.State  # the id of the chosen data set (studio.ui.datasets)

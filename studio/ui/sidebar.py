@@ -2,13 +2,11 @@
 
 import html
 import shutil
-from pathlib import Path
 
 import gradio as gr
 import psutil
 
 from studio.jobs.devices import devices
-from studio.jobs.listing import Listing
 from studio.ui import words
 from studio.ui.shared import Shared
 
@@ -17,21 +15,20 @@ _LOOKS_S = 4
 
 def build(shared: Shared) -> None:
     """Builds the side bar."""
-    listing = Listing(shared.root)
     with gr.Sidebar(width=260, open=True):
         gr.Markdown("## Fine-tuning studio")
-        told = gr.HTML(_told(shared.root, listing), elem_id="machine")
+        told = gr.HTML(_told(shared), elem_id="machine")
 
     def look(before: str):
-        now = _told(shared.root, listing)
+        now = _told(shared)
         return gr.skip() if now == before else now
 
     gr.Timer(_LOOKS_S).tick(look, told, told, show_progress="hidden")
     shared.page.load(look, told, told, show_progress="hidden")
 
 
-def _told(root: Path, listing: Listing) -> str:
-    rows = listing.rows()
+def _told(shared: Shared) -> str:
+    root, rows = shared.root, shared.runs.rows()
     going = [row for row in rows if row["state"] in ("starting", "running", "stopping", "stalled")]
     waiting = sum(row["state"] == "queued" for row in rows)
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(root if root.exists() else root.parent)

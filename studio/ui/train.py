@@ -39,14 +39,19 @@ def screen(shared: Shared) -> None:
     dataset.change(functools.partial(_recipes_for, shared), [dataset, chosen], chosen, show_progress="hidden")
     shared.draft.change(functools.partial(_from_run, shared), shared.draft, [dataset, chosen, again])
 
-    @gr.render(inputs=[dataset, chosen, shared.draft], triggers=[dataset.change, chosen.change, shared.draft.change])
-    def form(data_id: str | None, stem: str | None, draft: str | None) -> None:
-        found = datasets.read(shared.root, data_id) if data_id else None
+    wanted = gr.State(None)
+    gr.on(
+        [dataset.change, chosen.change, shared.draft.change],
+        lambda *of: of, [dataset, chosen, shared.draft], wanted, show_progress="hidden",
+    )  # fmt: skip
+
+    @gr.render(inputs=wanted, triggers=[wanted.change], concurrency_limit=1)  # two at once would mix up their fields
+    def form(of: tuple[str | None, str | None, str | None]) -> None:
+        data_id, stem, draft = of
+        data = datasets.read(shared.root, data_id) if data_id else None
         one = recipe.load(RECIPES / f"{stem}.py") if stem else None
-        if not found or not one or found.task != one.task:
-            gr.Markdown("Choose a data set and a recipe.", elem_classes="empty")
-        else:
-            _Form(shared, one, found.settings, _settings_of(shared, draft, one)).build()
+        if data and one and data.task == one.task:  # otherwise the recipe is just being chosen anew
+            _Form(shared, one, data.settings, _settings_of(shared, draft, one)).build()
 
 
 class _Form:
