@@ -28,7 +28,8 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
     {"training", "evaluation"},
     {"methods", "search", "export"},
     {"serving"},
-    {"cli", "cli_jobs", "__main__"},
+    {"ui"},
+    {"cli", "cli_jobs", "cli_evaluate", "__main__"},
 ]
 
 

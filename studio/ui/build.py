@@ -17,15 +17,19 @@ SCREENS = {  # tab id: label, screen
 }
 
 
-def build(root: Path) -> gr.Blocks:
-    """The page over a run root."""
+def build(root: Path, *, only_try: bool = False) -> gr.Blocks:
+    """The page over a run root; `only_try` leaves out whatever trains, changes or shows somebody's work."""
+    screens = {name: SCREENS[name] for name in (["try"] if only_try else SCREENS)}
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
+        login = " &nbsp; [Log in to train](/login)" if only_try else ""
+        gr.Markdown(f"# {TITLE}\nYour texts and pictures, your model, on this machine.{login}", elem_id="headline")
         run = gr.BrowserState(None, storage_key="studio-run", secret="studio")  # nothing secret is in it
         dataset, draft = gr.State(None), gr.State(None)
-        with gr.Tabs(selected="data") as tabs:
+        with gr.Tabs(selected=next(iter(screens))) as tabs:
             shared = Shared(root, Runs(root), page, tabs, dataset, run, draft)
-            for name, (label, screen) in SCREENS.items():
+            for name, (label, screen) in screens.items():
                 with gr.Tab(label, id=name):
                     screen(shared)
-        sidebar.build(shared)
+        if not only_try:
+            sidebar.build(shared)
     return page

@@ -3,6 +3,7 @@
 import gradio as gr
 import pandas as pd
 
+from studio.ui import theme
 from studio.ui.live import Stream
 
 _SMALL = {  # curve: title, what its values are divided by
@@ -13,7 +14,7 @@ _SMALL = {  # curve: title, what its values are divided by
     "device_memory_bytes": ("memory of the GPU (GB)", 1e9),
     "device_utilisation": ("use of the GPU (%)", 1),
 }
-COLOURS = {"training": "#2f6fdf", "validation": "#e0782c", "best step": "#2e9e5b"}
+COLOURS = {"training": theme.SERIES[0], "validation": theme.SERIES[1], "best step": theme.SERIES[4]}
 
 
 class Charts:

@@ -1,10 +1,157 @@
-"""The compare screen."""
+"""The compare screen: curves over each other, settings that differ, and whether a difference is more than chance."""
+
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
+import pandas as pd
 
+from studio import events
+from studio.errors import RequestError, RunError
+from studio.jobs.listing import run_folders
+from studio.jobs.standing import standing
+from studio.runs import Run
+from studio.ui.children import ask
+from studio.ui.escape import plain
 from studio.ui.shared import Shared
+from studio.ui.theme import SERIES
+
+_MOST = len(SERIES)
+_LABEL = "Compare"  # of the tab
+_WITHOUT_CURVES = {"queued", "cancelled", "broken"}
+_CURVES = ("Training loss", "Validation loss", "The metric that picks the best")
+_SCORES = {  # of metrics.json: column
+    "accuracy": "Accuracy",
+    "f1_macro": "F1, macro",
+    "f1_weighted": "F1, weighted",
+    "loss": "Loss",
+}
+_NO_RUNS = "There is nothing to compare yet. Train a model on the **Train** tab, then another with one thing changed."
+_CHOOSE = "Choose two or more runs above: all are tested against the first."
+_NO_POINTS = "No points yet: a curve begins with the first logged step or evaluation of a run."
 
 
 def screen(shared: Shared) -> None:
     """Builds the screen inside its tab."""
-    gr.Markdown("")
+    with gr.Row():
+        runs = gr.Dropdown(
+            [], label="Runs", multiselect=True, max_choices=_MOST, info=f"2 to {_MOST}, the newest first", scale=3
+        )
+        curve = gr.Radio(_CURVES, value=_CURVES[0], label="Curve", scale=2)
+    verdict = gr.Markdown(_NO_RUNS)
+    plot = gr.LinePlot(x="step", y="value", color="run", x_title="step", height=360, visible=False, show_label=False)
+    no_points = gr.Markdown(_NO_POINTS, visible=False)
+    scores = gr.Dataframe(label="Test set, with 95 % intervals", interactive=False, wrap=True, visible=False)
+    settings = gr.Dataframe(label="Settings that differ", interactive=False, wrap=True, visible=False)
+
+    def offer() -> Any:
+        return gr.Dropdown(choices=list(_folders(shared.root)))
+
+    def choose(chosen: list[str] | None, selected: gr.SelectData) -> Any:
+        """What there is to choose from by now, and the newest two with scores where nothing has been chosen."""
+        if selected.value != _LABEL:
+            return gr.skip()
+        folders = _folders(shared.root)
+        if any(name in folders for name in chosen or []):
+            return gr.Dropdown(choices=list(folders))  # the same value again would have everything reckoned again
+        scored = [name for name, folder in folders.items() if (folder / "report" / "metrics.json").exists()]
+        return gr.Dropdown(choices=list(folders), value=scored[:2])
+
+    def draw(names: list[str] | None, which: str) -> tuple[Any, Any]:
+        folders = _chosen(shared.root, names)
+        frame = _points(folders, _CURVES.index(which))
+        colours = dict(zip(_numbered(folders), SERIES, strict=False))
+        empty = bool(folders) and frame.empty
+        return (
+            gr.LinePlot(frame, color_map=colours, y_title=_title(folders, which), visible=not frame.empty),
+            gr.Markdown(visible=empty),
+        )
+
+    def judge(names: list[str] | None) -> tuple[Any, Any, Any]:
+        hidden = gr.Dataframe(visible=False)
+        folders = _chosen(shared.root, names)
+        if len(folders) < 2:
+            return (_CHOOSE if _folders(shared.root) else _NO_RUNS), hidden, hidden
+        try:
+            found = ask(shared.root, "compare", *map(str, folders))
+        except (RequestError, RunError) as error:
+            return f"These runs cannot be compared: {plain(error)}", hidden, hidden
+        words = [row["sentence"] for row in found["tests"]] + found["notes"]
+        return (
+            "\n\n".join(map(plain, words)),
+            gr.Dataframe(_score_table(found["runs"]), visible=True),
+            gr.Dataframe(_setting_table(found), visible=bool(found["settings"])),
+        )
+
+    shared.page.load(offer, None, runs, show_progress="hidden", api_name="runs_to_compare")
+    shared.tabs.select(choose, runs, runs, show_progress="hidden")
+    gr.on([runs.change, curve.change], draw, [runs, curve], [plot, no_points], show_progress="hidden")
+    runs.change(judge, runs, [verdict, scores, settings])
+
+
+def _folders(root: Path) -> dict[str, Path]:
+    """The runs that can be chosen, by name, the newest first."""
+    return {folder.name: folder for folder in run_folders(root) if standing(folder).state not in _WITHOUT_CURVES}
+
+
+def _chosen(root: Path, names: list[str] | None) -> list[Path]:
+    folders = _folders(root)
+    return [folders[name] for name in (names or [])[:_MOST] if name in folders]
+
+
+def _points(folders: list[Path], which: int) -> pd.DataFrame:
+    """The columns step, value and run of one kind of curve."""
+    rows = []
+    for folder, label in zip(folders, _numbered(folders), strict=True):
+        name = ("loss", "eval_loss", f"eval_{_metric(folder)}")[which]
+        found, _ = events.read(folder / "events.jsonl")
+        points = events.thin(events.series(events.without_replaced(found), name))
+        rows += [(step, value, label) for step, value in points]
+    return pd.DataFrame(rows, columns=["step", "value", "run"])
+
+
+def _numbered(folders: list[Path]) -> list[str]:
+    """Names for a legend, which cuts long ones short: their ends tell runs apart, their numbers stand in the table."""
+    names = [folder.name if len(folder.name) <= 24 else f"…{folder.name[-23:]}" for folder in folders]
+    return [f"{place}  {name}" for place, name in enumerate(names, start=1)]
+
+
+def _metric(folder: Path) -> str:
+    try:
+        return str(Run(folder).settings().get("metric_for_best_model", "f1_macro"))
+    except (RequestError, OSError, ValueError, AttributeError):  # a folder in the making, or damaged
+        return "f1_macro"
+
+
+def _title(folders: list[Path], which: str) -> str:
+    if which != _CURVES[2]:
+        return which.lower()
+    return ", ".join(dict.fromkeys(_SCORES.get(_metric(folder), _metric(folder)) for folder in folders))
+
+
+def _score_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
+    rows = [
+        [str(place), row["run"], *(_score(row["test"] or {}, name) for name in _SCORES), _rows(row["test"])]
+        for place, row in enumerate(runs, start=1)
+    ]
+    return pd.DataFrame(rows, columns=["", "Run", *_SCORES.values(), "Rows"])
+
+
+def _score(test: dict[str, Any], name: str) -> str:
+    if name not in test:
+        return ""
+    interval = test["intervals"].get(name)
+    return f"{test[name]:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+
+
+def _rows(test: dict[str, Any] | None) -> str:
+    return f"{test['samples']:,}" if test else "not scored yet"
+
+
+def _setting_table(found: dict[str, Any]) -> pd.DataFrame:
+    rows = [
+        [name, *("" if value is None else str(value) for value in values)] for name, values in found["settings"].items()
+    ]
+    return pd.DataFrame(
+        rows, columns=["Setting", *(f"{i}  {row['run']}" for i, row in enumerate(found["runs"], start=1))]
+    )

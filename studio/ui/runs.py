@@ -4,6 +4,7 @@ import functools
 import json
 import time
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -194,11 +195,11 @@ def _head(folder: Path, now: Any, stream: Stream, metric: str) -> str:
         facts.append(", ".join(f"{count:,} {split}" for split, count in rows.items()) + " rows")
     if precision := stream.facts.get("precision"):
         facts.append(str(precision))
-    reason = f'<p class="reason">{words.escaped(now.reason)}</p>' if now.reason else ""
+    reason = f'<p class="reason">{escape(now.reason)}</p>' if now.reason else ""
     return (
-        f"<h3>{words.escaped(folder.name)} {words.badge(now.state)}</h3>{reason}"
+        f"<h3>{escape(folder.name)} {words.badge(now.state)}</h3>{reason}"
         f'<div class="bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100">'
-        f'<div style="width:{share:.1f}%"></div></div><p class="facts">{words.escaped(" · ".join(facts))}</p>'
+        f'<div style="width:{share:.1f}%"></div></div><p class="facts">{escape(" · ".join(facts))}</p>'
     )
 
 
@@ -206,10 +207,10 @@ def _notes(stream: Stream, metric: str, going: bool) -> str:
     """Alerts, advice and what the data sources had to say, in HTML."""
     curves = {name: curve.points() for name, curve in stream.curves.items()}
     found = [(one.title, one.remedy) for one in advice(curves, metric, len(stream.facts.get("labels", ())))]
-    lines = [f"<li><b>{words.escaped(message)}</b></li>" for message in stream.alerts[-5:]]
-    lines += [f"<li><b>{words.escaped(title)}.</b> {words.escaped(remedy)}</li>" for title, remedy in found]
+    lines = [f"<li><b>{escape(message)}</b></li>" for message in stream.alerts[-5:]]
+    lines += [f"<li><b>{escape(title)}.</b> {escape(remedy)}</li>" for title, remedy in found]
     told = f'<ul class="advice">{"".join(lines)}</ul>' if lines else ""
-    notes = "".join(f"<li>{words.escaped(note)}</li>" for note in stream.facts.get("notes", ()))
+    notes = "".join(f"<li>{escape(note)}</li>" for note in stream.facts.get("notes", ()))
     return told + (f"<details><summary>About the data</summary><ul>{notes}</ul></details>" if notes else "")
 
 
@@ -277,5 +278,5 @@ def _carry_out(root: Path, action: str, run: str) -> tuple:
     try:
         actions[action]()
     except (RequestError, RunError) as error:
-        raise gr.Error(words.escaped(str(error))) from error
+        raise gr.Error(escape(str(error))) from error
     return gr.update(visible=False), None if action == "delete" else run

@@ -16,7 +16,6 @@ _LOOKS_S = 4
 def build(shared: Shared) -> None:
     """Builds the side bar."""
     with gr.Sidebar(width=260, open=True):
-        gr.Markdown("## Fine-tuning studio")
         told = gr.HTML(_told(shared), elem_id="machine")
 
     def look(before: str):

@@ -15,7 +15,8 @@ from studio.fields import Settings, Spec, specs, to_flags
 from studio.jobs.devices import devices
 from studio.recipe import Recipe
 from studio.runs import Run
-from studio.ui import catalogue, children, datasets, forms, words
+from studio.ui import catalogue, children, datasets, forms
+from studio.ui.escape import plain
 from studio.ui.shared import Shared
 
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
@@ -156,7 +157,7 @@ class _Form:
             for spec in self.specs
         ]  # fmt: skip
         return [
-            f"**Not yet:** {words.plain(fault)}" if fault else "The settings are complete.",
+            f"**Not yet:** {plain(fault)}" if fault else "The settings are complete.",
             gr.update(interactive=not fault),
             f"{shlex.join(command)}\n\n# the same on several devices\n{shlex.join(launched)}",
             settings,
@@ -171,7 +172,7 @@ class _Form:
                 *self._flags(values), *_words(more), *_named(self.shared.root, name),
             )  # fmt: skip
         except (RequestError, RunError) as error:
-            raise gr.Error(words.plain(str(error)), title="It was not started") from error
+            raise gr.Error(plain(str(error)), title="It was not started") from error
         return Path(started["run"]).name, gr.Tabs(selected="runs"), None
 
     def _estimate(self, name: str, processes: int, more: str, *values: Any):
@@ -179,7 +180,7 @@ class _Form:
         try:
             told = children.rehearse(self.recipe.path, [*self._flags(values), *_words(more)])
         except (RequestError, RunError) as error:
-            yield gr.update(value=f"**It would not go well:** {words.plain(str(error))}")
+            yield gr.update(value=f"**It would not go well:** {plain(str(error))}")
             return
         lines = "".join(f"| {name} | {value} |\n" for name, value in described(told))
         yield gr.update(value=f"| A few steps went well | |\n|---|---|\n{lines}")
@@ -212,7 +213,7 @@ def _from_run(shared: Shared, draft: str | None) -> list:
         return [gr.skip(), gr.skip(), gr.update(visible=False)]
     run = Run(shared.root / draft)
     data = datasets.of_run(shared.root, run)
-    told = f"The form starts from the settings of **{words.plain(draft)}**."
+    told = f"The form starts from the settings of **{plain(draft)}**."
     known = [(f"{found.name} ({found.task.replace('-', ' ')})", found.id) for found in datasets.listed(shared.root)]
     return [gr.Dropdown(choices=known, value=data.id), run.record()["recipe"], gr.update(value=told, visible=True)]
 

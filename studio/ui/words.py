@@ -1,17 +1,7 @@
-"""Text, figures and times as the page shows them; whatever comes from outside is escaped here."""
+"""States, figures and times as the page shows them."""
 
 import html
 from datetime import timedelta
-
-
-def escaped(text: str) -> str:
-    """Text that HTML shows as it is."""
-    return html.escape(str(text))
-
-
-def plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|~&$" else letter for letter in text)
 
 
 def badge(state: str) -> str:
