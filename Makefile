@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo app test test-properties test-faults lint bench bench-memory messy hostile clean
+.PHONY: help setup demo app test test-properties test-faults lint bench bench-memory bench-page messy hostile clean
 
 help:            ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ bench: $(READY)  ## measure training speed, as ratios within one run, and write 
 
 bench-memory: $(READY)  ## measure memory for each added row and write docs/memory.md (3 minutes)
 	$(RUN)/python -m tests.bench.memory docs/memory.md
+
+bench-page: $(READY)  ## time the page in Chromium and write docs/page.md (2 minutes)
+	$(RUN)/python -m tests.bench.page docs/page.md
 
 messy: $(READY)  ## read the bad files of a folder with a MANIFEST.csv and write docs/messy.md: make messy DATA=FOLDER
 	@test -n "$(DATA)" || { echo "Name the folder of bad files: make messy DATA=FOLDER"; exit 1; }

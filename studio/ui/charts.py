@@ -10,9 +10,9 @@ _SMALL = {  # curve: title, what its values are divided by
     "learning_rate": ("learning rate", 1),
     "grad_norm": ("gradient norm", 1),
     "samples_per_second": ("rows per second", 1),
-    "memory_bytes": ("memory of the process (GB)", 1e9),
-    "device_memory_bytes": ("memory of the GPU (GB)", 1e9),
-    "device_utilisation": ("use of the GPU (%)", 1),
+    "memory_bytes": ("memory (GB)", 1e9),
+    "device_memory_bytes": ("GPU memory (GB)", 1e9),
+    "device_utilisation": ("GPU use (%)", 1),
 }
 COLOURS = {"training": theme.SERIES[0], "validation": theme.SERIES[1], "best step": theme.SERIES[4]}
 
@@ -22,8 +22,8 @@ class Charts:
 
     def __init__(self) -> None:
         with gr.Row():
-            self.loss = _plot("loss", 300, COLOURS)
-            self.score = _plot("validation score", 300, COLOURS)
+            self.loss = _plot("loss", 300, COLOURS, elem_id="chart-loss")
+            self.score = _plot("validation score", 300, COLOURS, elem_id="chart-score")
         with gr.Accordion("Learning rate, gradients, speed, memory", open=True):
             self.small = {}
             names = list(_SMALL)
@@ -60,10 +60,10 @@ def best_step(scores: list[tuple[int, float]], metric: str) -> int | None:
     return max(scores, key=lambda point: sign * point[1])[0]
 
 
-def _plot(title: str, height: int, colours: dict[str, str] | None = None) -> gr.LinePlot:
+def _plot(title: str, height: int, colours: dict[str, str] | None = None, elem_id: str | None = None) -> gr.LinePlot:
     return gr.LinePlot(
-        x="step", y="value", color="curve" if colours else None, color_map=colours, height=height,
-        y_title=title, x_title="step", color_title="", show_label=False, min_width=280, buttons=[], tooltip="all",
+        x="step", y="value", color="curve" if colours else None, color_map=colours, color_title="", x_title="step",
+        y_title=title, height=height, min_width=280, show_label=False, buttons=[], tooltip="all", elem_id=elem_id,
     )  # fmt: skip
 
 

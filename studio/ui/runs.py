@@ -23,7 +23,7 @@ from studio.ui.shared import Shared
 
 _LOOKS_S = 1.5
 _LOG_BYTES = 60_000  # of the log's end that the page shows
-_HEADERS = ["run", "state", "progress", "time left", "loss", "best", "recipe", "started"]
+_HEADERS = ["run", "state", "step", "left", "loss", "best", "recipe", "started"]
 _ACTIONS = {  # button: label, the states in which it is offered
     "stop": ("Stop & save", {"starting", "running", "stalled"}),
     "force": ("Force-stop", {"starting", "running", "stopping", "stalled"}),
@@ -49,7 +49,7 @@ def screen(shared: Shared) -> None:
     )  # fmt: skip
     table = gr.Dataframe(
         headers=_HEADERS, interactive=False, show_search="search", max_height=290, elem_id="runs-table",
-        show_label=False, column_widths=["24%", "9%", "10%", "9%", "14%", "12%", "12%", "10%"], buttons=[],
+        show_label=False, column_widths=["24%", "10%", "11%", "11%", "13%", "7%", "13%", "11%"], buttons=[],
     )  # fmt: skip
     head = gr.HTML(elem_id="run-head")
     buttons = {}
@@ -123,9 +123,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["run"],
         row["state"],
         f"{row['step']} / {row['steps']}" if row["steps"] else "",
-        words.time_left(row["left_s"]),
+        words.left(row["step"], row["steps"], row["left_s"]) if row["state"] in GOING else "",
         words.sparkline(row["losses"]),
-        "" if row["best"] is None else f"{row['best']:.3f} {row['metric']}",
+        "" if row["best"] is None else f"{row['best']:.3f}",
         row["recipe"] or "",
         time.strftime("%d %b %H:%M", time.localtime(row["created"])) if row["created"] else "",
     ]

@@ -11,6 +11,7 @@ from studio.ui import words
 from studio.ui.shared import Shared
 
 _LOOKS_S = 4
+_CLOSED_ON_PHONES = "() => { if (innerWidth < 800) document.querySelector('.sidebar.open .toggle-button')?.click() }"
 
 
 def build(shared: Shared) -> None:
@@ -22,6 +23,7 @@ def build(shared: Shared) -> None:
         now = _told(shared)
         return gr.skip() if now == before else now
 
+    shared.page.load(js=_CLOSED_ON_PHONES)
     gr.Timer(_LOOKS_S).tick(look, told, told, show_progress="hidden")
     shared.page.load(look, told, told, show_progress="hidden")
 
@@ -32,7 +34,7 @@ def _told(shared: Shared) -> str:
     waiting = sum(row["state"] == "queued" for row in rows)
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(root if root.exists() else root.parent)
     lines = [_line("device", html.escape(device.title)) for device in devices()]
-    lines.append(_line("memory", f"{words.gigabytes(memory.total - memory.available)} of {memory.total / 1e9:.0f} GB"))
+    lines.append(_line("memory", f"{(memory.total - memory.available) / 1e9:.1f} of {memory.total / 1e9:.0f} GB"))
     lines.append(_line("disk", f"{disk.free / 1e9:.0f} GB free"))
     lines += [_running(row) for row in going] or [_line("running", "nothing")]
     lines.append(_line("queue", f"{waiting} waiting" if waiting else "empty"))
@@ -41,11 +43,11 @@ def _told(shared: Shared) -> str:
 
 def _running(row: dict) -> str:
     share = 100 * row["step"] / row["steps"] if row["steps"] else 0
-    left = words.time_left(row["left_s"])
+    left = words.left(row["step"], row["steps"], row["left_s"])
     return (
         f'<div class="fact"><span>running</span><b>{html.escape(row["run"])}</b></div>'
         f'<div class="bar"><div style="width:{share:.0f}%"></div></div>'
-        + _line(f"{row['step']} / {row['steps'] or '?'}", f"{left} left" if left else words.badge(row["state"]))
+        + _line(f"{row['step']} / {row['steps'] or '?'}", left or words.badge(row["state"]))
     )
 
 

@@ -9,14 +9,11 @@ def badge(state: str) -> str:
     return f'<span class="badge {html.escape(state)}">{html.escape(state)}</span>'
 
 
-def time_left(seconds: float | None) -> str:
-    """h:mm:ss; nothing when it is not known."""
-    return "" if seconds is None else str(timedelta(seconds=round(seconds)))
-
-
-def gigabytes(count: float) -> str:
-    """Bytes as people read them."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"
+def left(step: int, steps: int | None, seconds: float | None) -> str:
+    """What is left of a run: time, or the scoring of the held-out rows after its last step."""
+    if steps and step >= steps:
+        return "scoring"
+    return "" if seconds is None else f"{timedelta(seconds=round(seconds))} left"
 
 
 def sparkline(values: list[float], width: int = 12) -> str:

@@ -1,0 +1,187 @@
+"""Times the page in a real browser: opening it, changing tabs, a chart of 100,000 logged steps, a table of 500 runs.
+
+python -m tests.bench.page docs/page.md
+"""
+
+import json
+import math
+import os
+import random
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from studio import events
+from studio.runs import Run
+
+_STEPS, _RUNS, _REPEATS = 100_000, 500, 7
+_WANTED_MS = {"chart": 150, "table": 1000}
+_SETTINGS = "learning_rate: 1.0e-4\nmetric_for_best_model: f1_macro\n"
+
+# Notes when an answer of the page's own server begins to be read and when the DOM below an element has come to rest.
+_WATCH = """selector => new Promise(done => {
+  const target = document.querySelector(selector); let last = null, first = null;
+  const watch = new MutationObserver(() => { first ??= performance.now(); last = performance.now(); });
+  watch.observe(target, {subtree: true, childList: true, attributes: true, characterData: true});
+  const timer = setInterval(() => {
+    if (last && performance.now() - last > 400) { watch.disconnect(); clearInterval(timer); done([first, last]); }
+  }, 50);
+})"""
+_ASKED = """() => {
+  window.asked = []; const own = window.fetch;
+  window.fetch = (...words) => {
+    if (String(words[0]?.url ?? words[0]).includes('queue/join')) window.asked.push(performance.now());
+    return own(...words);
+  };
+}"""
+
+
+def main(target: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        few, many = root / "few", root / "many"
+        long = _write_runs(few, 1, _STEPS)
+        _write_runs(many, _RUNS, 40)
+        found = {}
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            )
+            with _Served(few) as url:
+                found |= _opening(browser.new_page(), url)
+                found[f"a new point on a chart of {_STEPS:,} logged steps"] = _chart(browser.new_page(), url, long)
+            with _Served(many) as url:
+                found[f"a change in a table of {_RUNS} runs"] = _table(browser.new_page(), url, many)
+            browser.close()
+    lines = ["| what | median | slowest | wanted |", "| --- | --- | --- | --- |"]
+    for name, times in found.items():
+        wanted = next((f"{limit} ms" for word, limit in _WANTED_MS.items() if word in name), "")
+        lines.append(f"| {name} | {statistics.median(times):.0f} ms | {max(times):.0f} ms | {wanted} |")
+    text = (
+        "# The page, timed\n\n"
+        f"In Chromium, headless, over {_REPEATS} repeats on {os.cpu_count()} CPU cores without a GPU. "
+        "A change is timed from the page's question to the end of its drawing. Made by `make bench-page`.\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )
+    target.write_text(text)
+    print(text)
+
+
+class _Served:
+    """`python app.py` over a run root."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def __enter__(self) -> str:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port)], env=os.environ | {"STUDIO_RUNS": str(self.root)}
+        )
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                httpx.get(url)
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        time.sleep(3)  # what is done once after the start
+        return url
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def _opening(page: Page, url: str) -> dict[str, list[float]]:
+    opened, switched = [], []
+    for _ in range(_REPEATS):
+        began = time.perf_counter()
+        page.goto(url)
+        page.get_by_role("tab", name="Runs", exact=True).wait_for()
+        opened.append(1000 * (time.perf_counter() - began))
+        for tab, seen in (("Runs", "#run-head h3"), ("Train", "#start")):
+            page.wait_for_timeout(1500)
+            began = time.perf_counter()
+            page.get_by_role("tab", name=tab, exact=True).click()
+            page.locator(seen).wait_for()
+            switched.append(1000 * (time.perf_counter() - began))
+    return {"opening the page": opened, "changing to another tab": switched}
+
+
+def _chart(page: Page, url: str, run: Run) -> list[float]:
+    return _changes(page, url, "#chart-loss", lambda: _log(run))
+
+
+def _table(page: Page, url: str, root: Path) -> list[float]:
+    """From a run's change of state to the drawn table."""
+    first = Run(sorted(root.glob("run-*"))[0])
+    return _changes(page, url, "#runs-table", lambda: _log(first))
+
+
+def _changes(page: Page, url: str, selector: str, change) -> list[float]:
+    """Milliseconds from the last question before a drawing to the drawing's end."""
+    page.goto(url)
+    page.get_by_role("tab", name="Runs", exact=True).click()
+    page.locator("#run-head h3").wait_for()
+    page.evaluate(_ASKED)
+    page.wait_for_timeout(4000)
+    times = []
+    for _ in range(_REPEATS):
+        change()
+        first, last = page.evaluate(_WATCH, selector)
+        asked = page.evaluate("window.asked")
+        times.append(last - max((moment for moment in asked if moment < first), default=first))
+        page.wait_for_timeout(1500)
+    return times
+
+
+def _log(run: Run) -> None:
+    run.step += 1
+    events.append(run.events, "metric", run.step, {"loss": 5 * random.random(), "learning_rate": 1e-4})
+
+
+def _write_runs(root: Path, count: int, steps: int) -> Run:
+    """Runs at work with so many logged steps each; returns the last."""
+    for number in range(count):
+        run = Run(root / f"run-{number:03d}")
+        run.create(
+            recipe="bert_sentiment",
+            task="text-classification",
+            command=[],
+            settings=_SETTINGS,
+            seed=1,
+            state="finished",
+        )
+        run.model.mkdir()
+        (run.model / "config.json").write_text("{}")
+        lines = [_line("status", 0, {"state": "running", "max_steps": 2 * steps})]
+        for step in range(1, steps + 1):
+            loss = 2 / math.log(step + 2) + 0.1 * random.random()
+            lines.append(_line("metric", step, {"loss": loss, "grad_norm": random.random(), "learning_rate": 1e-4}))
+            if step % (steps // 20) == 0:
+                lines.append(_line("metric", step, {"eval_loss": loss, "eval_f1_macro": 1 - loss / 4}))
+        with run.events.open("a") as file:
+            file.writelines(lines)
+        run.step = steps
+        run.unlock()
+    return run
+
+
+def _line(kind: str, step: int, data: dict) -> str:
+    return json.dumps({"time": time.time(), "kind": kind, "step": step, "data": data}) + "\n"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
