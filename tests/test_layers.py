@@ -71,11 +71,18 @@ def test_imports_point_downward(file):
         "import studio, studio.recipe, studio.runs, studio.events, studio.samples, studio.cli",
         "import studio.data.load, studio.export.hub",
         "from pathlib import Path; from studio.recipe import find; assert len(find(Path('recipes'))) >= 4",
-        "import sys; sys.argv = ['app.py']; import app; app.main()",
+        "import app",
     ],
 )
 def test_torch_stays_out(code, program):
     done = program("-c", code + "\nimport sys\nassert 'torch' not in sys.modules and 'gradio' not in sys.modules")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_page_never_loads_torch(program):
+    code = "from pathlib import Path; from studio.ui import serve; serve.build(Path('nowhere')); import sys"
+    heavy = "{'torch', 'transformers', 'datasets'} & set(sys.modules)"
+    done = program("-c", f"{code}; assert not {heavy}, {heavy}")
     assert done.returncode == 0, done.stderr
 
 

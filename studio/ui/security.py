@@ -34,6 +34,7 @@ _POLICY = (
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
     "connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
 )
+_FILE_POLICY = "default-src 'none'; sandbox"
 _UPLOADS = ("/gradio_api/upload", "/gradio_api/component_server")
 
 
@@ -116,10 +117,8 @@ class Guard:
             self._arriving -= promised
 
     def _headers(self, path: str, nonce: str) -> dict[str, str]:
-        if path.startswith("/gradio_api/file="):  # what people have uploaded does nothing, wherever it is opened
-            policy = "default-src 'none'; sandbox"
-        else:
-            policy = _POLICY.format(nonce=nonce)
+        # what people have uploaded does nothing, wherever it is opened
+        policy = _FILE_POLICY if path.startswith("/gradio_api/file=") else _POLICY.format(nonce=nonce)
         return {
             "content-security-policy": f"{policy}; frame-ancestors {self.frame_ancestors}",
             "x-content-type-options": "nosniff",

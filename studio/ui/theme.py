@@ -29,6 +29,7 @@ def theme() -> gr.themes.Base:
         body_text_color="*neutral_900",
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_400",
+        color_accent="*primary_600",
         background_fill_secondary="*neutral_100",
         block_background_fill="white",
         block_background_fill_dark="*neutral_900",
