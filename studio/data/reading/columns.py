@@ -101,6 +101,13 @@ def position(table: Table, name: str) -> int:
     raise RequestError(f"{table.path} has no column {name!r}{hint}. {_found(table)}")
 
 
+def content(table: Table, kind: Kind) -> int | None:
+    """Position of the column of texts or pictures in a table that has no labels, by name or by what it holds."""
+    head = table.head()
+    named = _by_name(table, kind, excluded=set(), head=head)
+    return _by_content(table, kind, excluded=set(), head=head) if named is None else named
+
+
 def has_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether the first row of a file names columns; it is data when its label turns up again below it."""
     columns = [[name, *(row[at] for row in below)] for at, name in enumerate(first)]
