@@ -23,7 +23,7 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
         "models.folder",
     }
     | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
-    | {f"data.{name}" for name in ("readable", "decode", "reading")},
+    | {f"data.{name}" for name in ("readable", "decode", "reading", "examples")},
     {"models", "data", "predictor"},
     {"training", "evaluation"},
     {"methods", "search", "export"},

@@ -1,8 +1,8 @@
 """The HTTP side of a served model: questions and answers in the format of Hugging Face's inference API.
 
-    POST /predict   {"inputs": "a text", "parameters": {"top_k": 3}}, or the bytes of a picture
-    GET /health     the process lives
-    GET /ready      the model is loaded: its task, labels and threshold
+POST /predict   {"inputs": "a text", "parameters": {"top_k": 3}}, or the bytes of a picture
+GET /health     the process lives
+GET /ready      the model is loaded: its task, labels and threshold
 """
 
 import base64

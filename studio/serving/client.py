@@ -29,10 +29,14 @@ _LOOKS_S = 0.05  # between two questions whether a model is ready
 
 @dataclass(frozen=True)
 class Answer:
-    """Labels with their probabilities, the best first; `given` are those that the model gives, perhaps none."""
+    """Labels with their probabilities, the best first; `given` are those that the model gives.
+
+    With a `threshold` these are all that reach it, perhaps none.
+    """
 
     scores: dict[str, float]
     given: list[str]
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,15 @@ class Models:
                     if again:
                         raise
         raise AssertionError
+
+    def warm(self, folder: Path) -> None:
+        """Lets a model begin to load, so that the answer to a question that is still being asked comes sooner.
+
+        Raises:
+            RequestError: there is no model.
+        """
+        with self.lease(folder):
+            pass
 
     @contextmanager
     def lease(self, *folders: Path) -> Iterator[list["Server"]]:
@@ -268,7 +281,7 @@ def _answer(found: Any, about: About) -> Answer:
     scores = {each["label"]: each["score"] for each in found}
     if about.threshold is None:
         return Answer(scores, list(scores)[:1])
-    return Answer(scores, [label for label, score in scores.items() if score >= about.threshold])
+    return Answer(scores, [label for label, score in scores.items() if score >= about.threshold], about.threshold)
 
 
 def _reason(answer: httpx2.Response) -> str:

@@ -1,6 +1,7 @@
 """The model that a server answers from: loaded in the background, asked by one batch at a time."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -46,6 +47,13 @@ class Model:
             self.last_asked = time.monotonic()
 
     def _load(self) -> None:
+        gc.disable()  # looking for garbage where none arises takes a seventh of the time of all the imports
+        try:
+            self.predictor = self._warm_predictor()
+        finally:
+            gc.enable()
+
+    def _warm_predictor(self) -> "Predictor":
         from PIL import Image
 
         from studio.predictor import Predictor
@@ -54,7 +62,7 @@ class Model:
         is_image = predictor.task == "image-classification"
         item = Image.new("RGB", (_GREY, _GREY), "grey") if is_image else ("a", "b") if predictor.text_pairs else "a"
         predictor.predict([item])  # the first answer takes several times as long as the others
-        self.predictor = predictor
+        return predictor
 
     def _answers(self, items: Sequence[Any], top_k: int | None) -> "list[Prediction | RequestError | RunError]":
         try:

@@ -23,7 +23,7 @@ class Tied:
     """
 
     def __init__(self, module: str, *arguments: str, **environment: str):
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with this object)
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
