@@ -1,15 +1,14 @@
 """The runs whose models can be tried, as the lists to choose from show them."""
 
 import json
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from studio.errors import RequestError
-from studio.jobs.listing import Listing
 from studio.runs import Run
+from studio.ui.shared import Shared
 
 _DRAWN = ("mnist", "digit")  # in the name of a data set: white strokes on black
 
@@ -29,17 +28,14 @@ class Tryable:
 
 
 class Tryables:
-    """The tryable runs of a run root."""
+    """The runs of the page that can be tried."""
 
-    def __init__(self, root: Path):
-        self._listing = Listing(root)
-        self._one_at_a_time = threading.Lock()  # the listing remembers how far it has read
+    def __init__(self, shared: Shared):
+        self._runs = shared.runs
 
     def all(self) -> dict[str, Tryable]:
         """By name, the newest first."""
-        with self._one_at_a_time:
-            rows = self._listing.rows()
-        found = [_tryable(row) for row in rows if row["state"] == "finished"]
+        found = [_tryable(row) for row in self._runs.rows() if row["state"] == "finished"]
         return {run.name: run for run in found if run}
 
     def named(self, name: str | None) -> Tryable:

@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import RequestError, RunError
-from studio.serving.client import Answer, Item, Models
+from studio.serving.client import MOST_BYTES, Answer, Item, Models
 from studio.ui import sketch, tryout_file
 from studio.ui.children import ask as ask_child
-from studio.ui.messages import message
 from studio.ui.shared import Shared
 from studio.ui.tryable import Tryable, Tryables
+from studio.ui.words import message
 
 _EMPTY = """### Nothing to try yet
 When a run has finished, its model answers here. Start one on the **Train** screen; the sample data take a few minutes.
@@ -29,7 +29,7 @@ _COLUMNS = ["Input", "Model", "Answer", "Probability", "Time"]
 
 def screen(shared: Shared) -> None:
     """Builds the screen inside its tab."""
-    models, runs = Models(), Tryables(shared.root)
+    models, runs = Models(), Tryables(shared)
     empty = gr.Markdown(_EMPTY)
     with gr.Column(visible=False) as bench:
         with gr.Row():
@@ -138,9 +138,11 @@ def screen(shared: Shared) -> None:
         yield from _answers(models, runs, (one, other), item, _shortened(item), missing, past, progress)
 
     def about_picture(one, other, file, past, progress=gr.Progress()):  # noqa: B008
-        content = Path(file).read_bytes() if file else b""
-        missing = "" if content or file else "Choose a picture first."
-        told = f"picture {Path(file).name}" if file else ""
+        missing = "" if file else "Choose a picture first."
+        if file and Path(file).stat().st_size > MOST_BYTES:
+            missing = f"This file is larger than the {MOST_BYTES // 1_000_000} MB that a picture may have."
+        content = b"" if missing else Path(file).read_bytes()
+        told = "" if missing else Path(file).name
         yield from _answers(models, runs, (one, other), content, told, missing, past, progress)
 
     def about_drawing(one, other, strokes, inverted, past, progress=gr.Progress()):  # noqa: B008

@@ -7,8 +7,8 @@ import gradio as gr
 
 from studio.errors import RequestError, RunError
 from studio.serving.client import Models
-from studio.ui.messages import message
 from studio.ui.tryable import Tryables
+from studio.ui.words import message
 
 _TABLES = [".csv", ".tsv", ".json", ".jsonl", ".parquet"]
 

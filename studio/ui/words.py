@@ -9,6 +9,11 @@ def badge(state: str) -> str:
     return f'<span class="badge {html.escape(state)}">{html.escape(state)}</span>'
 
 
+def message(text: str) -> str:
+    """One line as HTML that shows it as it is, whatever stands in it, and that screen readers read out."""
+    return f'<p role="status">{html.escape(text)}</p>' if text else ""
+
+
 def time_left(seconds: float | None) -> str:
     """h:mm:ss; nothing when it is not known."""
     return "" if seconds is None else str(timedelta(seconds=round(seconds)))
