@@ -23,12 +23,12 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
         "models.folder",
     }
     | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
-    | {f"data.{name}" for name in ("readable", "decode", "reading")},
+    | {f"data.{name}" for name in ("readable", "decode", "reading", "task", "preview")},
     {"models", "data", "predictor"},
     {"training", "evaluation"},
     {"methods", "search", "export"},
     {"serving"},
-    {"cli", "cli_jobs", "__main__"},
+    {"cli", "cli_data", "cli_jobs", "__main__"},
 ]
 
 
