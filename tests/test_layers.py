@@ -24,6 +24,7 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
     }
     | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
     | {f"data.{name}" for name in ("readable", "decode", "reading", "task", "preview")},
+    {"ui"},
     {"models", "data", "predictor"},
     {"training", "evaluation"},
     {"methods", "search", "export"},

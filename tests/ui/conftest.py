@@ -1,0 +1,106 @@
+"""The page as its users have it: `python app.py` in a process of its own, Chromium in front of it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+_FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@dataclass
+class Page:
+    url: str
+    root: Path  # the run root
+    process: subprocess.Popen
+
+
+@pytest.fixture(scope="session")
+def start_page() -> Callable[..., Page]:
+    """Starts `python app.py` on a run root and a free port and waits until it answers."""
+
+    def start(
+        root: Path, *flags: str, env: dict[str, str] | None = None, program: tuple[str, ...] = ("app.py",)
+    ) -> Page:
+        port = free_port()
+        with (root / "page.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, *program, "--port", str(port), *flags],
+                cwd=ROOT,
+                env=os.environ | {"STUDIO_RUNS": str(root), "PYTHONPATH": str(ROOT)} | (env or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        page = Page(f"http://127.0.0.1:{port}", root, process)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(page.url, timeout=5)
+                return page
+            except httpx.TransportError:
+                assert process.poll() is None, (root / "page.log").read_text()
+                time.sleep(0.1)
+        process.kill()
+        raise AssertionError("the page did not come up: " + (root / "page.log").read_text())
+
+    return start
+
+
+@pytest.fixture
+def page_server(start_page, tmp_path) -> Iterator[Page]:
+    """A page over an empty run root."""
+    root = tmp_path / "runs"
+    root.mkdir()
+    page = start_page(root)
+    yield page
+    end(page)
+
+
+@pytest.fixture(scope="session")
+def _browser():
+    from playwright.sync_api import sync_playwright
+
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        message = "no Chromium is installed, so the page was NOT tried in a browser"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, headless=True, args=_FLAGS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser_page(_browser):
+    """A browser tab of a fresh profile."""
+    context = _browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def end(page: Page) -> None:
+    page.process.terminate()
+    try:
+        page.process.wait(10)
+    except subprocess.TimeoutExpired:
+        page.process.kill()
+        page.process.wait()
