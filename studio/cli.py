@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from studio import cli_evaluate, cli_jobs, launch
+from studio import cli_data, cli_evaluate, cli_jobs, launch
 from studio.errors import RequestError, RunError
 from studio.models.folder import model_folder
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(cli_jobs.app)
+app.add_typer(cli_data.app)
 app.add_typer(cli_evaluate.app)
 
 
@@ -86,6 +87,42 @@ def show_answers(inputs: list[str], answers: "list[Prediction]", console: Consol
         shares = "\n".join(f"{answer.scores[label]:.1%}" for label in answer.labels)
         table.add_row(escape(name), escape(given), shares, escape(", ".join(others)))
     console.print(table)
+
+
+@app.command()
+def examples(
+    run: Annotated[str, typer.Argument(help="a run on texts: its folder, or its name below the run root")],
+    count: Annotated[int, typer.Option("--count", min=1, help="at most how many")] = 6,
+    as_json: cli_jobs.Json = False,
+) -> None:
+    """Print texts that a run was tested on, to try its model with."""
+    from studio.data.examples import test_texts
+
+    rows = test_texts(cli_jobs.named(run), count)
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    for row in rows:
+        print("\t".join(filter(None, (row["label"], row["text"], row["text_pair"]))))
+
+
+@app.command()
+def serve(
+    model: Annotated[str, typer.Argument(help="a run folder or a model folder")],
+    host: Annotated[str, typer.Option("--host", help="an address of this machine's own")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes one that is free")] = 8000,
+) -> None:
+    """Answer questions over HTTP, in the format of Hugging Face's inference API; Ctrl-C ends it.
+
+    With STUDIO_SERVE_TOKEN in the environment, only those who send it are answered.
+    """
+    from studio.serving import server
+
+    launch.be_quiet()
+    address = f"[{host}]" if ":" in host else host
+    server.serve(
+        cli_jobs.named(model), host, port, lambda port: print(f"{model}: http://{address}:{port}/predict", flush=True)
+    )
 
 
 @app.command()

@@ -57,6 +57,19 @@ def decode(picture: dict | bytes | Path, towards: int | None = None) -> Image.Im
         raise UnreadablePicture(f"is damaged ({str(error) or type(error).__name__})") from error
 
 
+def size(picture: dict | bytes | Path) -> tuple[int, int]:
+    """Width and height in pixels as a picture file states them, without decoding it.
+
+    Raises:
+        UnreadablePicture: the file states none.
+    """
+    try:
+        with _stream(picture) as stream, Image.open(stream, formats=FORMATS) as image:
+            return image.size
+    except Exception as error:
+        raise UnreadablePicture(f"is damaged ({str(error) or type(error).__name__})") from error
+
+
 def _stream(picture: dict | bytes | Path) -> AbstractContextManager[BinaryIO]:
     if isinstance(picture, dict):
         picture = picture["path"] if picture["bytes"] is None else picture["bytes"]

@@ -1,7 +1,7 @@
 """From a person's data to rows divided for training, without torch: mistakes in the data show within seconds."""
 
 from studio import launch
-from studio.config import Data, ImageData
+from studio.config import Data, ImageData, TextData
 from studio.data import sources, splits
 from studio.data.readable import readable
 from studio.runs import Run
@@ -16,10 +16,7 @@ def load(data: Data, seed: int, run: Run) -> splits.Splits:
         RequestError: the data cannot be read or divided, or too many pictures are unreadable.
     """
     resumed = run.splits.is_dir()
-    with launch.rank_zero_first():
-        source = sources.read(data)
-    source = readable(source) if isinstance(data, ImageData) else source
-    divided = splits.divide(source, data, seed, before=run.folder if resumed else None)
+    divided = splits.divide(read(data), data, seed, before=run.folder if resumed else None)
     if run.writes:
         if not resumed:
             splits.save(divided, run.splits)
@@ -30,3 +27,14 @@ def load(data: Data, seed: int, run: Run) -> splits.Splits:
             print(f"  {note}")
         run.log("status", {"state": "running", "rows": sizes, "labels": divided.labels, "notes": divided.notes})
     return divided
+
+
+def read(data: TextData | ImageData) -> sources.Source:
+    """The labelled rows as they were given, without pictures that cannot be read.
+
+    Raises:
+        RequestError: the data cannot be read, or too many pictures are unreadable.
+    """
+    with launch.rank_zero_first():
+        source = sources.read(data)
+    return readable(source) if isinstance(data, ImageData) else source

@@ -16,7 +16,9 @@ from datasets import Dataset
 from studio.config import Data, ImageData, TextData
 from studio.data import marks
 from studio.data.reading import cells, files, formats, hub, labels, sample_rows
+from studio.data.reading.columns import Chosen
 from studio.data.reading.rows import Kind, Rows
+from studio.data.reading.table import Table
 from studio.errors import RequestError
 
 SPLITS = ("train", "validation", "test")
@@ -39,6 +41,7 @@ class Source:
     labels: list[str]
     notes: list[str]  # sentences about how the data was read and what was left out
     origin: str
+    chosen: Chosen | None = None  # columns, where a table was read
 
 
 def read(data: TextData | ImageData) -> Source:
@@ -49,15 +52,13 @@ def read(data: TextData | ImageData) -> Source:
     """
     is_image = isinstance(data, ImageData)
     kind: Kind = "image" if is_image else "text"
-    name = data.dataset_name or data.train_file
-    if name is None:
-        raise RequestError("there is no data to train on: give --dataset_name or --train_file")
-    origin, rows, notes, classes = name, {}, [], None
+    name = _name(data)
+    origin, rows, notes, classes, chosen = name, {}, [], None, None
     places = {}  # of what is read from this machine
     if name.startswith("sample:"):
         rows["train"] = sample_rows.read(name, kind)
     elif data.dataset_name and _is_hub_id(name):
-        rows, notes, classes = hub.read(data, kind)
+        rows, notes, classes, chosen = hub.read(data, kind)
     elif data.dataset_config_name or data.dataset_revision:
         raise RequestError(f"--dataset_config_name and --dataset_revision are for data sets on the Hub, not for {name}")
     else:
@@ -67,8 +68,24 @@ def read(data: TextData | ImageData) -> Source:
     places |= separate
     if all(part.is_dir() for parts in places.values() for part in parts):
         _refuse_idle(data, {"column_names"} if data.dataset_name and _is_hub_id(name) else _OF_TABLES)
-    more_rows, more_notes, certain = files.read(places, kind, data)
-    return _assembled(rows | more_rows, notes + remarks + more_notes, classes, certain, origin, data)
+    more_rows, more_notes, certain, in_files = files.read(places, kind, data)
+    source = _assembled(rows | more_rows, notes + remarks + more_notes, classes, certain, origin, data)
+    return dataclasses.replace(source, chosen=chosen or in_files)
+
+
+def training_table(data: Data, kind: Kind) -> Table | Path | None:
+    """The table that holds the training rows, or the folder that holds those of their classes; None of a sample.
+
+    Raises:
+        RequestError: there is nothing of the kind, or it cannot be read.
+    """
+    name = _name(data)
+    if name.startswith("sample:"):
+        return None
+    if data.dataset_name and _is_hub_id(name):
+        return hub.training_table(data)
+    part = files.parts(Path(name), kind)[0]["train"][0]
+    return part if part.is_dir() else formats.open_table(part, data.column_names, False)
 
 
 def refuse_losses(
@@ -91,6 +108,14 @@ def refuse_losses(
             f"{origin}: no training row of class {', '.join(repr(names[at]) for at in lost[:10])} has content that can "
             "be read; mend its rows, or take the class out"
         )
+
+
+def _name(data: Data) -> str:
+    """What the settings call the training rows."""
+    name = data.dataset_name or data.train_file
+    if name is None:
+        raise RequestError("there is no data to train on: give --dataset_name or --train_file")
+    return name
 
 
 def _separate_places(data: TextData | ImageData, kind: Kind) -> tuple[dict[str, list[Path]], list[str]]:

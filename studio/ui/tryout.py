@@ -1,10 +1,227 @@
-"""The tryout screen."""
+"""The Try screen: ask a finished run's model about a text or a picture, two models side by side, or a whole file."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
+from studio.errors import RequestError, RunError
+from studio.serving.client import MOST_BYTES, Answer, Item, Models
+from studio.ui import sketch, tryout_file
+from studio.ui.children import ask as ask_child
 from studio.ui.shared import Shared
+from studio.ui.tryable import Tryable, Tryables
+from studio.ui.words import message
+
+_EMPTY = """### Nothing to try yet
+When a run has finished, its model answers here. Start one on the **Train** screen; the sample data take a few minutes.
+"""
+_MOST_BARS = 10
+_REMEMBERED = 50  # answers
+_EXAMPLES = 6
+_LONGEST = 300  # characters of a text in the table of answers
+_USUAL_S = 8.0  # until a model is loaded
+_COLUMNS = ["Input", "Model", "Answer", "Probability", "Time"]
 
 
 def screen(shared: Shared) -> None:
     """Builds the screen inside its tab."""
-    gr.Markdown("")
+    models, runs = Models(), Tryables(shared)
+    empty = gr.Markdown(_EMPTY)
+    with gr.Column(visible=False) as bench:
+        with gr.Row():
+            first = gr.Dropdown([], label="Model", info="finished runs, the newest first")
+            second = gr.Dropdown([], label="Compare with", info="another run of the same task, or none")
+        with gr.Column() as texts:
+            text = gr.Textbox(label="Text", placeholder="Write or paste a text, then press Enter", max_lines=8)
+            pair = gr.Textbox(label="Second text", placeholder="The text that belongs to it", max_lines=8)
+            examples = gr.Dataset(
+                components=["textbox"], samples=[], type="index", visible=False, label="Examples: rows it was tested on"
+            )
+            known = gr.State([])
+            ask_text = gr.Button("Ask", variant="primary")
+        with gr.Column(visible=False) as images, gr.Tabs():
+            with gr.Tab("Picture"):
+                sources = ["upload", "clipboard", "webcam"]
+                picture = gr.Image(
+                    type="filepath", sources=sources, image_mode=None, height=300, label="Picture", buttons=[]
+                )
+                # the model's process decodes it: a picture that is made to do harm must not be opened here
+                picture.preprocess = lambda given: given and given.path
+                ask_picture = gr.Button("Ask about the picture", variant="primary")
+            with gr.Tab("Drawing"):
+                pad = gr.Sketchpad(
+                    type="pil",
+                    label="Drawing: choose the brush, then draw",
+                    canvas_size=(sketch.CANVAS, sketch.CANVAS),
+                    fixed_canvas=True,
+                    height=420,
+                    brush=gr.Brush(default_size=18, colors=["#000000"], color_mode="fixed"),
+                    layers=False,
+                    transforms=(),
+                    buttons=[],
+                )
+                inverted = gr.Checkbox(
+                    label="White on black",
+                    info="turns the drawing into what digits of MNIST look like: light strokes, centred, on black",
+                )
+                ask_drawing = gr.Button("Ask about the drawing", variant="primary")
+        status = gr.HTML()
+        with gr.Row():
+            bars = [gr.Label(num_top_classes=_MOST_BARS, visible=False) for _ in range(2)]
+        with gr.Column(visible=False) as log:
+            table = gr.Dataframe(
+                headers=_COLUMNS, datatype="str", interactive=False, wrap=True, buttons=[], label="Previous answers"
+            )
+            with gr.Row():
+                clear = gr.Button("Clear", size="sm", scale=0, min_width=160)
+        past = gr.State([])
+        tryout_file.section(models, runs, first)
+        with gr.Row():
+            free = gr.Button("Free memory", size="sm", scale=0, min_width=160)
+    applied = gr.State(None)  # the run chosen on another screen that has been heeded already
+
+    def refresh(wanted: str | None, heeded: str | None, current: str | None):
+        found = runs.all()
+        name = wanted if wanted != heeded and wanted in found else current
+        name = name if name in found else next(iter(found), None)
+        choices = [(run.title, run.name) for run in found.values()]
+        return (
+            gr.Markdown(visible=not found),
+            gr.Column(visible=bool(found)),
+            gr.Dropdown(choices=choices, value=name),
+            wanted,
+        )
+
+    def suit(name: str | None, other: str | None):
+        """What the chosen model takes."""
+        found = runs.all()
+        run = found.get(name or "")
+        if run is None:
+            return (gr.skip(),) * 6
+        beside = [
+            r for r in found.values() if r.is_image == run.is_image and r.text_pairs == run.text_pairs and r != run
+        ]
+        other = other if other in [r.name for r in beside] else ""
+        return (
+            gr.Dropdown(choices=[("none", ""), *((r.title, r.name) for r in beside)], value=other),
+            gr.Column(visible=not run.is_image),
+            gr.Column(visible=run.is_image),
+            gr.Textbox(visible=run.text_pairs),
+            run.white_on_black,
+            gr.Dataset(visible=False),
+        )
+
+    def show_examples(name: str | None):
+        try:
+            run = runs.named(name)
+            asked = ("examples", str(run.folder), "--count", str(_EXAMPLES))
+            rows = [] if run.is_image else ask_child(shared.root, *asked)
+        except (RequestError, RunError):  # the data are gone or have changed: there is nothing honest to offer
+            rows = []
+        return gr.Dataset(samples=[[row["text"]] for row in rows], visible=bool(rows)), rows
+
+    def fill(index: int, rows: list[dict[str, str]]):
+        return rows[index]["text"], rows[index]["text_pair"] or ""
+
+    def warm(name: str | None) -> None:
+        with contextlib.suppress(RequestError, RunError):  # whoever asks is told
+            models.warm(runs.named(name).folder)
+
+    def about_text(one, other, text, pair, past, progress=gr.Progress()):  # noqa: B008 (how Gradio hands it over)
+        run = runs.all().get(one or "")
+        item = (text, pair) if run and run.text_pairs else text
+        missing = "" if text.strip() and (not run or not run.text_pairs or pair.strip()) else "Write a text first."
+        yield from _answers(models, runs, (one, other), item, _shortened(item), missing, past, progress)
+
+    def about_picture(one, other, file, past, progress=gr.Progress()):  # noqa: B008
+        missing = "" if file else "Choose a picture first."
+        if file and Path(file).stat().st_size > MOST_BYTES:
+            missing = f"This file is larger than the {MOST_BYTES // 1_000_000} MB that a picture may have."
+        content = b"" if missing else Path(file).read_bytes()
+        told = "" if missing else Path(file).name
+        yield from _answers(models, runs, (one, other), content, told, missing, past, progress)
+
+    def about_drawing(one, other, strokes, inverted, past, progress=gr.Progress()):  # noqa: B008
+        content = sketch.drawn(strokes, inverted)
+        missing = "" if content else "Draw something first: choose the brush on the left, then draw."
+        yield from _answers(models, runs, (one, other), content or b"", "drawing", missing, past, progress)
+
+    def unload():
+        count = models.unload()
+        return message(
+            f"{count} model{'s' * (count != 1)} taken out of memory." if count else "No model was in memory."
+        )
+
+    refreshed = {"fn": refresh, "inputs": [shared.run, applied, first], "outputs": [empty, bench, first, applied]}
+    quiet = {"show_progress": "hidden"}
+    shared.page.load(**refreshed, **quiet)
+    shared.run.change(**refreshed, **quiet)
+    shared.tabs.select(**refreshed, **quiet)
+    first.change(suit, [first, second], [second, texts, images, pair, inverted, examples], **quiet).then(
+        show_examples, first, [examples, known], **quiet
+    )
+    examples.click(fill, [examples, known], [text, pair], **quiet)
+    text.focus(warm, first, None, **quiet)
+    picture.upload(warm, first, None, **quiet)
+    outputs = [status, *bars, log, table, past]
+    asking = {"concurrency_limit": 4, "show_progress_on": status}
+    gr.on([text.submit, pair.submit, ask_text.click], about_text, [first, second, text, pair, past], outputs, **asking)
+    ask_picture.click(about_picture, [first, second, picture, past], outputs, **asking)
+    ask_drawing.click(about_drawing, [first, second, pad, inverted, past], outputs, **asking)
+    clear.click(lambda: (gr.Column(visible=False), []), None, [log, past], **quiet)
+    free.click(unload, None, status, **quiet)
+
+
+def _answers(
+    models: Models,
+    runs: Tryables,
+    names: tuple[str | None, str | None],
+    item: Item,
+    told: str,
+    missing: str,
+    past: list[list[str]],
+    progress: gr.Progress,
+) -> Iterator[tuple[Any, ...]]:
+    """Updates of status, both bars, the table of previous answers and what is in it, as the answers come."""
+    if missing:
+        yield message(missing), *(gr.skip(),) * 5
+        return
+    bars, passing = [gr.Label(visible=False), gr.Label(visible=False)], ""
+    try:
+        chosen = [runs.named(name) for name in names if name]
+        with models.lease(*(run.folder for run in chosen)):  # both begin to load at once
+            for place, run in enumerate(chosen or [runs.named(None)]):
+                began = time.perf_counter()
+                loading = lambda s, run=run: progress(min(s / _USUAL_S, 0.95), f"Loading {run.name}")  # noqa: E731
+                answer = models.ask(run.folder, [item], loading)[0]
+                bars[place] = gr.Label(answer.scores, label=run.name, visible=True)
+                past = [_row(told, run, answer, time.perf_counter() - began), *past][:_REMEMBERED]
+                passing += _passing(answer, run)
+                yield message(passing), *bars, gr.Column(visible=True), past, past
+    except (RequestError, RunError) as fault:
+        yield message(f"There is no answer: {fault}"), *bars, gr.skip(), gr.skip(), past
+
+
+def _row(told: str, run: Tryable, answer: Answer, seconds: float) -> list[str]:
+    given = ", ".join(answer.given) or "none"
+    best = [answer.scores[label] for label in answer.given] or [max(answer.scores.values())]
+    shares = ", ".join(f"{score:.1%}" for score in best)
+    return [told, run.name, given, shares, f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"]
+
+
+def _passing(answer: Answer, run: Tryable) -> str:
+    """Which labels a model of several labels gives; nothing to say of others."""
+    if answer.threshold is None:
+        return ""
+    given = ", ".join(answer.given) or "no label"
+    return f"{run.name} gives {given} (probability of at least {answer.threshold:.0%}). "
+
+
+def _shortened(item: str | tuple[str, str]) -> str:
+    """A text as the table of answers shows it."""
+    whole = " / ".join(item) if isinstance(item, tuple) else item
+    return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}…"

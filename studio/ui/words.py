@@ -16,6 +16,11 @@ def left(step: int, steps: int | None, seconds: float | None) -> str:
     return "" if seconds is None else f"{timedelta(seconds=round(seconds))} left"
 
 
+def message(text: str) -> str:
+    """One line as HTML that shows it as it is, whatever stands in it, and that screen readers read out."""
+    return f'<p role="status">{html.escape(text)}</p>' if text else ""
+
+
 def sparkline(values: list[float], width: int = 12) -> str:
     """The course of some numbers in block letters."""
     if len(values) < 2:

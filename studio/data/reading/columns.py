@@ -36,7 +36,7 @@ _FLAGS = {"text": "--text_column_name", "image": "--image_column_name", "label":
 
 @dataclass(frozen=True)
 class Chosen:
-    """The names of the columns that matter, and whether a label cell holds several labels."""
+    """The names of the columns that matter, whether a label cell holds several labels, and all columns there are."""
 
     content: str
     text_pair: str | None
@@ -44,6 +44,7 @@ class Chosen:
     group: str | None
     several: bool
     label_delimiter: str | None
+    columns: tuple[str, ...]
 
     def told(self, kind: Kind) -> str:
         """The choice in words."""
@@ -83,7 +84,20 @@ def choose(table: Table, kind: Kind, data: TextData | ImageData) -> Chosen:
         )
     label = table.columns[label_at]
     several = data.label_delimiter is not None or are_lists([row[label_at] for row in head])
-    return Chosen(table.columns[content_at], pair, label, data.group_column_name, several, data.label_delimiter)
+    return Chosen(
+        table.columns[content_at],
+        pair,
+        label,
+        data.group_column_name,
+        several,
+        data.label_delimiter,
+        tuple(table.columns),
+    )
+
+
+def hold_pictures(table: Table) -> bool:
+    """Whether some column holds pictures, or what their file names end in."""
+    return _by_content(table, "image", excluded=set(), head=table.head()) is not None
 
 
 def position(table: Table, name: str) -> int:
@@ -99,6 +113,13 @@ def position(table: Table, name: str) -> int:
     near = difflib.get_close_matches(name, table.columns, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise RequestError(f"{table.path} has no column {name!r}{hint}. {_found(table)}")
+
+
+def content(table: Table, kind: Kind) -> int | None:
+    """Position of the column of texts or pictures in a table that has no labels, by name or by what it holds."""
+    head = table.head()
+    named = _by_name(table, kind, excluded=set(), head=head)
+    return _by_content(table, kind, excluded=set(), head=head) if named is None else named
 
 
 def has_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

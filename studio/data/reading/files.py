@@ -40,8 +40,8 @@ def parts(path: Path, kind: Kind) -> tuple[dict[str, list[Path]], list[str]]:
 
 def read(
     parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData
-) -> tuple[dict[str, Rows], list[str], set[str]]:
-    """The rows of each split; notes; and the labels that are names of folders.
+) -> tuple[dict[str, Rows], list[str], set[str], columns.Chosen | None]:
+    """The rows of each split; notes; the labels that are names of folders; and the columns, where there is a table.
 
     Rows of a table without the label column of the training rows have no label.
 
@@ -65,13 +65,13 @@ def read(
             headerless = first.headerless and not data.column_names
             notes.append(f"{first.path.name}: {chosen.told(kind)}")
     if kind == "text":
-        return rows | {split: _texts(found, chosen) for split, found in tables.items()}, notes, folder_names
+        return rows | {split: _texts(found, chosen) for split, found in tables.items()}, notes, folder_names, chosen
     finders = _finders([table for found in tables.values() for table in found], chosen)
     notes += [note for finder in finders.values() for note in finder.note()]
     for split, found in tables.items():
         rows[split], remarks = _pictures(found, chosen, finders)
         notes += remarks
-    return rows, notes, folder_names
+    return rows, notes, folder_names, chosen
 
 
 def _texts(tables: list[Table], chosen: columns.Chosen) -> Rows:

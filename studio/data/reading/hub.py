@@ -19,7 +19,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import httpx
 
-from studio.config import ImageData, TextData
+from studio.config import Data, ImageData, TextData
 from studio.data.reading import cells, columns
 from studio.data.reading.folders import SPLITS
 from studio.data.reading.rows import FEATURES, Kind, Rows, hash_picture, hash_text
@@ -30,16 +30,13 @@ _PATIENCE_S = 5  # for the first answer of the Hub
 _INSTEAD = "give the path of a file or folder instead, or a sample (sample:tweets, sample:mnist)"
 
 
-def read(data: TextData | ImageData, kind: Kind) -> tuple[dict[str, Rows], list[str], list[str] | None]:
-    """The rows of each split; notes; and the names of the classes in the order of their ids, where they are declared.
+def read(data: TextData | ImageData, kind: Kind) -> tuple[dict[str, Rows], list[str], list[str] | None, columns.Chosen]:
+    """The rows of each split; notes; the names of the classes by their ids, where they are declared; and the columns.
 
     Raises:
         RequestError: the data set or its columns cannot be found, or the Hub is out of reach.
     """
-    loaded, notes = _load(data.dataset_name, data.dataset_config_name, data.dataset_revision)
-    splits = {SPLITS[name]: part for name, part in loaded.items() if name in SPLITS}
-    if "train" not in splits:
-        raise RequestError(f"the data set {data.dataset_name} has no training rows, only {', '.join(loaded)}")
+    splits, notes = _splits(data)
     train = splits["train"]
     chosen = columns.choose(_table(train, data.dataset_name), kind, data)
     notes.append(f"{data.dataset_name}: {chosen.told(kind)}")
@@ -49,7 +46,25 @@ def read(data: TextData | ImageData, kind: Kind) -> tuple[dict[str, Rows], list[
     declared = train.features[chosen.label]
     classes = declared.feature if isinstance(declared, datasets.List) else declared
     names = classes.names if isinstance(classes, datasets.ClassLabel) else None
-    return {split: _rows(part, data.dataset_name, kind, chosen) for split, part in splits.items()}, notes, names
+    return {split: _rows(part, data.dataset_name, kind, chosen) for split, part in splits.items()}, notes, names, chosen
+
+
+def training_table(data: Data) -> Table:
+    """The training rows of a data set as a table.
+
+    Raises:
+        RequestError: the data set cannot be found, or the Hub is out of reach.
+    """
+    return _table(_splits(data)[0]["train"], data.dataset_name)
+
+
+def _splits(data: Data) -> tuple[dict[str, Dataset], list[str]]:
+    """The splits that there are, "train" among them; and notes."""
+    loaded, notes = _load(data.dataset_name, data.dataset_config_name, data.dataset_revision)
+    splits = {SPLITS[name]: part for name, part in loaded.items() if name in SPLITS}
+    if "train" not in splits:
+        raise RequestError(f"the data set {data.dataset_name} has no training rows, only {', '.join(loaded)}")
+    return splits, notes
 
 
 def _load(name: str, config: str | None, revision: str | None) -> tuple[DatasetDict, list[str]]:

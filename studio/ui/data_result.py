@@ -1,0 +1,157 @@
+"""The answer of the data screen: what was found, how it is read and divided, and the name to save it by."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from studio.config import Data
+from studio.ui import data_view
+from studio.ui.data_source import Place
+
+_CONTENT = {
+    "text-classification": ("text_column_name", "text_pair_column_name"),
+    "image-classification": ("image_column_name",),
+}
+_COLUMNS = ("text_column_name", "text_pair_column_name", "image_column_name", "label_column_name", "group_column_name")
+_FRACTIONS = ("validation_fraction", "test_fraction")
+_SWITCHES = ("merge_label_spellings", "near_duplicates")
+_NONE = [("(none)", "")]
+_WIDE = 6  # bars whose names have room to stand upright
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What can be saved: where rows are, how they are read, and what was found. `id` is that of a data set there is."""
+
+    place: Place
+    reading: dict[str, Any]
+    told: dict[str, Any]
+    thumbnails: dict[str, bytes]
+    id: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of a recipe that stand for it."""
+        return self.place.settings | self.reading
+
+
+class Result:
+    """The widgets; `showing`, `refusing` and `hiding` tell what becomes of them."""
+
+    def __init__(self):
+        html = {"css_template": data_view.CSS, "js_on_load": None}
+        with gr.Column(visible=False) as self.all:
+            self.facts = gr.HTML(**html)
+            with gr.Row():
+                kinds = [(data_view.kind(task), task) for task in _CONTENT]
+                self.task = gr.Dropdown(kinds, label="Kind", min_width=140)
+                self.fields = {name: _column(data_view.LABELS[name]) for name in _COLUMNS[:-1]}
+            with gr.Accordion("More: how rows are read and divided", open=False):
+                with gr.Row():
+                    for name in _FRACTIONS:
+                        self.fields[name] = gr.Slider(0.01, 0.5, value=getattr(Data, name), step=0.01, **_about(name))
+                with gr.Row():
+                    self.fields["group_column_name"] = _column(**_about("group_column_name"))
+                    self.fields["label_delimiter"] = gr.Textbox(max_lines=1, **_about("label_delimiter"))
+                with gr.Row():
+                    for name in _SWITCHES:
+                        self.fields[name] = gr.Checkbox(**_about(name))
+            self.again = gr.Button("Look again", size="md")
+            with gr.Column() as self.found:
+                with gr.Row():
+                    self.bars = gr.BarPlot(x="class", y="rows", color="split", sort="-y", height=300, min_width=300)
+                    with gr.Column(min_width=300):
+                        self.notes = gr.HTML(container=True, padding=True, max_height=300, **html)
+                self.table = gr.Dataframe(label="First rows", interactive=False, wrap=True, max_height=380)
+                self.gallery = gr.Gallery(
+                    label="Some pictures of each class",
+                    columns=8,
+                    height="auto",
+                    object_fit="contain",
+                    interactive=False,
+                    buttons=[],
+                )
+                self.name = gr.Textbox(label="Save as", max_lines=1, max_length=80)
+                self.save = gr.Button("Save and train on it", variant="primary")
+        self.inputs = [self.task, *self.fields.values()]
+        self.outputs = [self.all, self.facts, *self.inputs, self.again, self.found, self.bars, self.notes]
+        self.outputs += [self.table, self.gallery, self.name, self.save]
+        gr.on(
+            [widget.input for widget in self.inputs],
+            lambda: (gr.Button(variant="primary"), gr.Button("Look again before saving", interactive=False)),
+            None,
+            [self.again, self.save],
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+    def reading(self, task: str, *values: Any) -> dict[str, Any]:
+        """The settings that the form says, as far as they differ from the defaults."""
+        given = dict(zip(self.fields, values, strict=True))
+        other = {name for kind, names in _CONTENT.items() if kind != task for name in names}
+        return {
+            name: value
+            for name, value in given.items()
+            if value not in (None, "") and value != getattr(Data, name, None) and name not in other
+        }
+
+    def showing(self, seen: Looked) -> dict[Any, Any]:
+        """The widgets filled with what was found."""
+        told = seen.told
+        headers, cells = data_view.table(told)
+        pictures = [
+            (Image.open(io.BytesIO(seen.thumbnails[picture["file"]])), data_view.caption(picture))
+            for picture in told["pictures"]
+            if picture["file"] in seen.thumbnails
+        ]
+        many = min(len(told["classes"]), data_view.BARS) > _WIDE
+        save = gr.Button("Train on it" if seen.id else "Save and train on it", interactive=True)
+        return self._form(told["task"], told["columns"], seen.reading | told["chosen"]) | {
+            self.facts: gr.HTML(data_view.facts(told), visible=True),
+            self.found: gr.Column(visible=True),
+            self.bars: gr.BarPlot(
+                data_view.bars(told), title=data_view.bars_title(told), x_label_angle=-45 if many else 0
+            ),
+            self.notes: data_view.notes(told, seen.place.hidden),
+            self.table: gr.Dataframe({"headers": headers, "data": cells}, visible=not pictures),
+            self.gallery: gr.Gallery(pictures, visible=bool(pictures)),
+            self.name: gr.Textbox(seen.place.name.split(".")[0] or seen.place.name, visible=seen.id is None),
+            self.save: save,
+        }
+
+    def refusing(self, task: str, columns: list[str], reading: Mapping[str, Any]) -> dict[Any, Any]:
+        """The form alone, to be mended."""
+        form = self._form(task, columns, reading)
+        return form | {self.facts: gr.HTML(visible=False), self.found: gr.Column(visible=False)}
+
+    def hiding(self) -> dict[Any, Any]:
+        """Nothing at all."""
+        return {self.all: gr.Column(visible=False)}
+
+    def _form(self, task: str, columns: list[str], reading: Mapping[str, Any]) -> dict[Any, Any]:
+        names = [(column, column) for column in columns]
+        form = {
+            self.all: gr.Column(visible=True),
+            self.task: gr.Dropdown(value=task),
+            self.again: gr.Button(variant="secondary"),
+        }
+        for name in _COLUMNS:
+            concerns = bool(columns) and not any(name in of for kind, of in _CONTENT.items() if kind != task)
+            value = reading.get(name, "")
+            form[self.fields[name]] = gr.Dropdown(_NONE + names, value=value, visible=concerns)
+        for name in (*_FRACTIONS, *_SWITCHES):
+            form[self.fields[name]] = reading.get(name, getattr(Data, name))
+        form[self.fields["label_delimiter"]] = gr.Textbox(reading.get("label_delimiter", ""), visible=bool(columns))
+        return form
+
+
+def _column(label: str, info: str | None = None) -> gr.Dropdown:
+    return gr.Dropdown(_NONE, value="", min_width=140, label=label, info=info)
+
+
+def _about(name: str) -> dict[str, str]:
+    return {"label": data_view.LABELS[name], "info": data_view.about(name)}

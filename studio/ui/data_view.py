@@ -1,0 +1,143 @@
+"""What a preview of data tells, as the page shows it. Everything that comes from data is escaped here."""
+
+import html
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from studio.config import ImageData, TextData
+from studio.fields import specs
+
+BARS = 30  # classes drawn; a chart of more cannot be read
+_LABEL = 40  # characters of a class in the chart
+_KINDS = {"text-classification": "Texts", "image-classification": "Pictures"}
+_SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+LABELS = {
+    "text_column_name": "Text column",
+    "text_pair_column_name": "Second text column",
+    "image_column_name": "Picture column",
+    "label_column_name": "Label column",
+    "group_column_name": "Group column",
+    "label_delimiter": "Label delimiter",
+    "merge_label_spellings": "Merge label spellings",
+    "near_duplicates": "Keep near duplicates together",
+    "validation_fraction": "Share for validation",
+    "test_fraction": "Share for testing",
+    "validation_file": "Validation file",
+    "test_file": "Test file",
+    "dataset_config_name": "Configuration",
+    "dataset_revision": "Revision",
+}
+_HELP = {spec.name: spec.help for group in (TextData, ImageData) for spec in specs(group)}
+CSS = """
+dl { display: flex; flex-wrap: wrap; gap: 0.5rem 2rem; margin: 0; }
+dt { font-size: var(--text-sm); color: var(--body-text-color-subdued); }
+dd { margin: 0; font-size: var(--text-xl); font-weight: 600; font-variant-numeric: tabular-nums; }
+dd small { display: block; font-size: var(--text-sm); font-weight: 400; color: var(--body-text-color-subdued); }
+h4 { margin: 0 0 0.5rem; font-size: var(--text-md); font-weight: 600; }
+ul { margin: 0; padding-left: 1.2rem; list-style: disc; }
+li { margin: 0.25rem 0; overflow-wrap: anywhere; }
+p { margin: 0; overflow-wrap: anywhere; }
+.refused { border-left: 3px solid var(--error-border-color, #b91c1c); padding: 0.25rem 0 0.25rem 0.75rem; }
+.subdued { color: var(--body-text-color-subdued); }
+"""
+
+
+def about(name: str) -> str:
+    """The help of a setting, which says the same on the command line."""
+    text = _HELP[name]
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def kind(task: str) -> str:
+    """Texts or Pictures."""
+    return _KINDS[task]
+
+
+def plainly(message: str, folders: Iterable[str]) -> str:
+    """A message of the data sources in words of the page: fields for flags, and no folder of an upload."""
+    for folder in folders:
+        message = message.replace(f"{folder}/", "")
+    return re.sub(r"--(\w+)", lambda flag: f"‘{LABELS[flag[1]]}’" if flag[1] in LABELS else flag[0], message)
+
+
+def said(text: str) -> str:
+    """A calm line on what is going on or what to do next, as HTML."""
+    return f'<p class="subdued" role="status">{html.escape(text)}</p>'
+
+
+def refused(text: str) -> str:
+    """What went wrong and what to do about it, as HTML."""
+    return f'<p class="refused" role="alert">{html.escape(text)}</p>'
+
+
+def facts(told: dict[str, Any]) -> str:
+    """The figures of a preview as HTML."""
+    figures = [
+        ("kind", _KINDS[told["task"]], ""),
+        ("rows", f"{sum(told['sizes'].values()):,}", ""),
+        ("classes", f"{len(told['classes']):,}", "several for a row" if told["several"] else ""),
+    ]
+    for split, count in told["sizes"].items():
+        came = "as given" if split in told["given"] else "set aside from the training rows"
+        figures.append((_SPLITS[split], f"{count:,}", came if split != "train" else ""))
+    figures.append(_shape(told))
+    tiles = (
+        f"<div><dt>{name}</dt><dd>{html.escape(value)}<small>{html.escape(more)}</small></dd></div>"
+        for name, value, more in figures
+    )
+    return f"<dl>{''.join(tiles)}</dl>"
+
+
+def _shape(told: dict[str, Any]) -> tuple[str, str, str]:
+    shape = told["shape"]
+    if told["task"] == "text-classification":
+        words = shape["words"]
+        return "usual length", f"{words['median']:,} words", f"95 of 100 have at most {words['most']:,}"
+    usual = f"{shape['width']} × {shape['height']}"
+    alike = shape["count"] == shape["measured"]
+    return "size in pixels", usual, "all alike" if alike else f"sides from {shape['shortest']} to {shape['longest']}"
+
+
+def notes(told: dict[str, Any], folders: Iterable[str]) -> str:
+    """What the sources say, as a list in HTML."""
+    lines = (html.escape(plainly(note, folders)) for note in told["notes"])
+    listed = "".join(f"<li>{line}</li>" for line in lines) or "<li>every row can be used as it is</li>"
+    return f"<h4>What the reader says</h4><ul>{listed}</ul>"
+
+
+def bars(told: dict[str, Any]) -> pd.DataFrame:
+    """Rows of the largest classes by split: columns class, rows, split."""
+    classes = sorted(told["classes"], key=lambda row: -row["train"])[:BARS]
+    return pd.DataFrame(
+        [
+            {"class": _short(row["label"]), "rows": row[split], "split": name}
+            for split, name in _SPLITS.items()
+            for row in classes
+        ]
+    )
+
+
+def bars_title(told: dict[str, Any]) -> str:
+    """What the chart shows."""
+    count = len(told["classes"])
+    return f"Rows of the {BARS} largest of {count:,} classes" if count > BARS else "Rows of each class"
+
+
+def table(told: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headers and cells of the first rows."""
+    names = [name for name in ("text", "text_pair", "group") if any(name in row for row in told["rows"])]
+    headers = {"text": "text", "text_pair": "second text", "group": "group"}
+    cells = [[*(row.get(name, "") for name in names), ", ".join(row["labels"])] for row in told["rows"]]
+    return [*(headers[name] for name in names), "label"], cells
+
+
+def caption(picture: dict[str, Any]) -> str:
+    """What stands below a picture."""
+    return ", ".join(picture["labels"]) or "(no label)"
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
