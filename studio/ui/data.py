@@ -23,20 +23,21 @@ _LIGHT = {"show_progress": "hidden", "api_visibility": "private"}
 def screen(shared: Shared) -> None:
     """Builds the screen inside its tab."""
     source = Source()
-    told = data_view.said("Choose where your data is, then look at it. Nothing is trained yet.")
-    status = gr.HTML(told, css_template=data_view.CSS, js_on_load=None)
+    start = data_view.said("Choose where your data is, then look at it. Nothing is trained yet.")
+    status = gr.HTML(start, css_template=data_view.CSS, js_on_load=None)
     place, looked = gr.State(None), gr.State(None)
     result = Result()
     library = Library(shared.root)
     shown = [status, place, looked, *result.outputs]
 
     def read(where: Place, reading: dict[str, Any], task: str | None) -> Iterator[dict]:
-        yield {status: data_view.said(f"Reading {where.name} …"), place: where, looked: None}
+        busy = data_view.said(f"Reading {where.name} …")
+        yield {status: busy, place: where, looked: None, result.save: gr.Button(interactive=False)}
         try:
             seen = _looked(shared.root, where, reading, task)
         except (RequestError, RunError) as error:
-            yield {status: data_view.refused(data_view.plainly(str(error), where.hidden))}
-            yield _form(shared.root, where, reading, task, result)
+            told = data_view.refused(data_view.plainly(str(error), where.hidden))
+            yield {status: told} | _form(shared.root, where, reading, task, result)
         else:
             yield {status: data_view.said(f"{where.name} can be trained on."), looked: seen, **result.showing(seen)}
 
@@ -53,12 +54,7 @@ def screen(shared: Shared) -> None:
 
     def save(seen: Looked, name: str) -> dict:
         try:
-            chosen = (
-                seen.id
-                or datasets.save(
-                    shared.root, name, seen.told["task"], seen.settings, seen.told, seen.place.files, seen.thumbnails
-                ).id
-            )
+            chosen = seen.id or _saved(shared.root, seen, name)
         except (RequestError, OSError) as error:
             return {status: data_view.refused(str(error))}
         done = data_view.said("Saved, and chosen on the Train screen.")
@@ -114,6 +110,12 @@ def _looked(root: Path, where: Place, reading: dict[str, Any], task: str | None)
         thumbnails = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
     same = (one.id for one in datasets.listed(root) if one.settings == where.settings | reading)
     return Looked(where, reading, told, thumbnails, next(same, None))
+
+
+def _saved(root: Path, seen: Looked, name: str) -> str:
+    """The id of what is now a data set."""
+    task, files = seen.told["task"], seen.place.files
+    return datasets.save(root, name, task, seen.settings, seen.told, files, seen.thumbnails).id
 
 
 def _form(root: Path, where: Place, reading: dict[str, Any], task: str | None, result: Result) -> dict:

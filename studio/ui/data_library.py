@@ -27,8 +27,8 @@ class Library:
                 label="Saved data sets",
                 show_label=False,
             )
-            with gr.Row(equal_height=True):
-                self.chosen = gr.Dropdown([], label="Data set", min_width=220, scale=2)
+            self.chosen = gr.Dropdown([], label="Data set")
+            with gr.Row():
                 self.show = gr.Button("Show it", min_width=100)
                 self.train = gr.Button("Train on it", min_width=100)
                 self.remove = gr.Button("Remove", min_width=100)

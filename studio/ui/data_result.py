@@ -19,7 +19,7 @@ _CONTENT = {
 _COLUMNS = ("text_column_name", "text_pair_column_name", "image_column_name", "label_column_name", "group_column_name")
 _FRACTIONS = ("validation_fraction", "test_fraction")
 _SWITCHES = ("merge_label_spellings", "near_duplicates")
-_NONE = [("(none)", "")]
+_NEEDED = {"text_column_name", "image_column_name", "label_column_name"}  # found by itself when it is not named
 _WIDE = 6  # bars whose names have room to stand upright
 
 
@@ -49,14 +49,19 @@ class Result:
             with gr.Row():
                 kinds = [(data_view.kind(task), task) for task in _CONTENT]
                 self.task = gr.Dropdown(kinds, label="Kind", min_width=140)
-                self.fields = {name: _column(data_view.LABELS[name]) for name in _COLUMNS[:-1]}
+                self.fields = {name: _column(name) for name in _COLUMNS[:-1]}
             with gr.Accordion("More: how rows are read and divided", open=False):
                 with gr.Row():
                     for name in _FRACTIONS:
-                        self.fields[name] = gr.Slider(0.01, 0.5, value=getattr(Data, name), step=0.01, **_about(name))
+                        self.fields[name] = gr.Slider(0.01, 0.9, value=getattr(Data, name), step=0.01, **_about(name))
                 with gr.Row():
-                    self.fields["group_column_name"] = _column(**_about("group_column_name"))
+                    self.fields["group_column_name"] = _column(
+                        "group_column_name", data_view.about("group_column_name")
+                    )
                     self.fields["label_delimiter"] = gr.Textbox(max_lines=1, **_about("label_delimiter"))
+                    self.fields["column_names"] = gr.Textbox(
+                        placeholder="text, label", max_lines=1, **_about("column_names")
+                    )
                 with gr.Row():
                     for name in _SWITCHES:
                         self.fields[name] = gr.Checkbox(**_about(name))
@@ -92,11 +97,12 @@ class Result:
     def reading(self, task: str, *values: Any) -> dict[str, Any]:
         """The settings that the form says, as far as they differ from the defaults."""
         given = dict(zip(self.fields, values, strict=True))
+        given["column_names"] = [name.strip() for name in given["column_names"].split(",") if name.strip()]
         other = {name for kind, names in _CONTENT.items() if kind != task for name in names}
         return {
             name: value
             for name, value in given.items()
-            if value not in (None, "") and value != getattr(Data, name, None) and name not in other
+            if value not in (None, "", []) and value != getattr(Data, name, None) and name not in other
         }
 
     def showing(self, seen: Looked) -> dict[Any, Any]:
@@ -141,16 +147,21 @@ class Result:
         }
         for name in _COLUMNS:
             concerns = bool(columns) and not any(name in of for kind, of in _CONTENT.items() if kind != task)
-            value = reading.get(name, "")
-            form[self.fields[name]] = gr.Dropdown(_NONE + names, value=value, visible=concerns)
+            value = reading.get(name) if reading.get(name) in columns else ""
+            form[self.fields[name]] = gr.Dropdown([_nothing(name), *names], value=value, visible=concerns)
         for name in (*_FRACTIONS, *_SWITCHES):
             form[self.fields[name]] = reading.get(name, getattr(Data, name))
-        form[self.fields["label_delimiter"]] = gr.Textbox(reading.get("label_delimiter", ""), visible=bool(columns))
-        return form
+        words = {"label_delimiter": reading.get("label_delimiter", "")}
+        words["column_names"] = ", ".join(reading.get("column_names", []))
+        return form | {self.fields[name]: gr.Textbox(word, visible=bool(columns)) for name, word in words.items()}
 
 
-def _column(label: str, info: str | None = None) -> gr.Dropdown:
-    return gr.Dropdown(_NONE, value="", min_width=140, label=label, info=info)
+def _column(name: str, info: str | None = None) -> gr.Dropdown:
+    return gr.Dropdown([_nothing(name)], value="", min_width=140, label=data_view.LABELS[name], info=info)
+
+
+def _nothing(name: str) -> tuple[str, str]:
+    return ("(found by itself)" if name in _NEEDED else "(none)"), ""
 
 
 def _about(name: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ LABELS = {
     "label_column_name": "Label column",
     "group_column_name": "Group column",
     "label_delimiter": "Label delimiter",
+    "column_names": "Column names",
     "merge_label_spellings": "Merge label spellings",
     "near_duplicates": "Keep near duplicates together",
     "validation_fraction": "Share for validation",
@@ -41,7 +42,6 @@ ul { margin: 0; padding-left: 1.2rem; list-style: disc; }
 li { margin: 0.25rem 0; overflow-wrap: anywhere; }
 p { margin: 0; overflow-wrap: anywhere; }
 .refused { border-left: 3px solid var(--error-border-color, #b91c1c); padding: 0.25rem 0 0.25rem 0.75rem; }
-.subdued { color: var(--body-text-color-subdued); }
 """
 
 
@@ -65,7 +65,7 @@ def plainly(message: str, folders: Iterable[str]) -> str:
 
 def said(text: str) -> str:
     """A calm line on what is going on or what to do next, as HTML."""
-    return f'<p class="subdued" role="status">{html.escape(text)}</p>'
+    return f'<p role="status">{html.escape(text)}</p>'
 
 
 def refused(text: str) -> str:

@@ -130,3 +130,22 @@ def test_a_phone_needs_no_sideways_scrolling(page_server, browser_page, tmp_path
     well(browser_page)
     expect(browser_page.get_by_label("Save as")).to_be_visible()
     assert browser_page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_columns_without_a_header_row_get_names(page_server, browser_page, tmp_path):
+    rows = [(f"a sentence {i}", "ab"[i % 2]) for i in range(60)]
+    open_page(browser_page, page_server)
+    look_at(browser_page, table(tmp_path / "bare.csv", rows[1:], rows[0]))
+    well(browser_page)
+    expect(browser_page.get_by_text("has no header row")).to_be_visible()
+    browser_page.get_by_text("More: how rows are read and divided").click()
+    browser_page.get_by_label("Column names").fill("remark, mood")
+    for label in ("Text column", "Label column"):
+        pick(browser_page, label, "(found by itself)")
+    browser_page.get_by_role("button", name="Look again", exact=True).click()
+    expect(browser_page.get_by_text("column 'remark' is the text, column 'mood' the label")).to_be_visible(
+        timeout=60 * SECONDS
+    )
+    browser_page.get_by_role("button", name="Save and train on it").click()
+    expect(browser_page.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
+    assert datasets.saved(page_server.root)[0].settings["column_names"] == ["remark", "mood"]
