@@ -14,6 +14,7 @@ from hypothesis import settings
 ROOT = Path(__file__).parent.parent
 WORDS = ["good", "great", "lovely", "bad", "awful", "dull"]  # three of each kind, then words that say nothing
 WORDS += ["the", "a", "film", "song", "day", "was", "is", "very", "quite", "so", "and", "but", "not", "at", "all"]
+HOSTILE = "<img src=x onerror=alert(1)>"
 
 # Tests run two at a time: one thread each is faster than four threads on two cores.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -93,6 +94,37 @@ def tiny_resnet(tmp_path_factory) -> Path:
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", num_labels=2)
     ResNetForImageClassification(config).save_pretrained(folder)
     ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def text_classifier(tmp_path_factory, tiny_bert) -> Path:
+    """Untrained, telling texts apart all the same; one of its labels is a piece of HTML."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("classifiers") / "text"
+    config = BertConfig.from_pretrained(
+        tiny_bert, id2label={0: "bad", 1: HOSTILE, 2: "good"}, initializer_range=0.5, text_pairs=False
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image_classifier(tmp_path_factory) -> Path:
+    """Untrained, telling pictures apart all the same."""
+    import torch
+    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("classifiers") / "image"
+    ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = ViTConfig(image_size=16, patch_size=4, **small, id2label={0: "ant", 1: "bee"}, initializer_range=0.5)
+    ViTForImageClassification(config).save_pretrained(folder)
     return folder
 
 

@@ -82,18 +82,16 @@ def screen(shared: Shared) -> None:
         tryout_file.section(models, runs, first)
         with gr.Row():
             free = gr.Button("Free memory", size="sm", scale=0, min_width=160)
-    applied = gr.State(None)  # the run chosen on another screen that has been heeded already
 
-    def refresh(wanted: str | None, heeded: str | None, current: str | None):
+    def refresh(wanted: str | None, current: str | None):
+        """The run that is chosen on any screen, if it can be tried."""
         found = runs.all()
-        name = wanted if wanted != heeded and wanted in found else current
-        name = name if name in found else next(iter(found), None)
+        name = next((name for name in (wanted, current) if name in found), next(iter(found), None))
         choices = [(run.title, run.name) for run in found.values()]
         return (
             gr.Markdown(visible=not found),
             gr.Column(visible=bool(found)),
             gr.Dropdown(choices=choices, value=name),
-            wanted,
         )
 
     def suit(name: str | None, other: str | None):
@@ -156,11 +154,12 @@ def screen(shared: Shared) -> None:
             f"{count} model{'s' * (count != 1)} taken out of memory." if count else "No model was in memory."
         )
 
-    refreshed = {"fn": refresh, "inputs": [shared.run, applied, first], "outputs": [empty, bench, first, applied]}
+    refreshed = {"fn": refresh, "inputs": [shared.run, first], "outputs": [empty, bench, first]}
     quiet = {"show_progress": "hidden"}
     shared.page.load(**refreshed, **quiet)
     shared.run.change(**refreshed, **quiet)
     shared.tabs.select(**refreshed, **quiet)
+    first.input(lambda name: name, first, shared.run, **quiet)
     first.change(suit, [first, second], [second, texts, images, pair, inverted, examples], **quiet).then(
         show_examples, first, [examples, known], **quiet
     )

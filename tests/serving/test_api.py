@@ -19,15 +19,15 @@ pytestmark = pytest.mark.xdist_group("serving")
 
 
 @pytest.fixture(scope="module")
-def text_server(models, text_model):
-    with models.lease(text_model) as (server,):
+def text_server(models, text_classifier):
+    with models.lease(text_classifier) as (server,):
         server.ready()
         yield server
 
 
 @pytest.fixture(scope="module")
-def image_server(models, image_model):
-    with models.lease(image_model) as (server,):
+def image_server(models, image_classifier):
+    with models.lease(image_classifier) as (server,):
         server.ready()
         yield server
 
@@ -41,17 +41,17 @@ def expected(folder, item) -> dict[str, float]:
     return Predictor(folder, device="cpu").predict([item])[0].scores
 
 
-def test_the_client_of_hugging_face_asks_it_about_texts(text_server, text_model):
+def test_the_client_of_hugging_face_asks_it_about_texts(text_server, text_classifier):
     client = InferenceClient(model=f"{text_server.url}/predict", token=text_server.token)
     told = {each.label: each.score for each in client.text_classification("a good film")}
-    assert told == pytest.approx(expected(text_model, "a good film"), abs=1e-5)
+    assert told == pytest.approx(expected(text_classifier, "a good film"), abs=1e-5)
     assert [each.label for each in client.text_classification("a good film", top_k=1)] == [max(told, key=told.get)]
 
 
-def test_the_client_of_hugging_face_asks_it_about_pictures(image_server, image_model):
+def test_the_client_of_hugging_face_asks_it_about_pictures(image_server, image_classifier):
     client = InferenceClient(model=f"{image_server.url}/predict", token=image_server.token)
     told = {each.label: each.score for each in client.image_classification(png("red"))}
-    assert told == pytest.approx(expected(image_model, png("red")), abs=1e-5)
+    assert told == pytest.approx(expected(image_classifier, png("red")), abs=1e-5)
     assert len(client.image_classification(png("red"), top_k=1)) == 1  # comes as base64 within JSON
 
 
@@ -119,8 +119,8 @@ def test_nobody_is_answered_without_the_token(text_server):
     assert httpx2.get(f"{text_server.url}/health", trust_env=False).json() == {"status": "alive"}
 
 
-def test_the_command_serves_until_it_is_interrupted(text_model):
-    command = [sys.executable, "-m", "studio", "serve", str(text_model), "--port", "0"]
+def test_the_command_serves_until_it_is_interrupted(text_classifier):
+    command = [sys.executable, "-m", "studio", "serve", str(text_classifier), "--port", "0"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ)
     try:
         url = process.stdout.readline().split()[-1]
@@ -135,6 +135,6 @@ def test_the_command_serves_until_it_is_interrupted(text_model):
         process.wait()
 
 
-def test_it_serves_this_machine_alone(program, text_model):
-    done = program("-m", "studio", "serve", text_model, "--host", "0.0.0.0")
+def test_it_serves_this_machine_alone(program, text_classifier):
+    done = program("-m", "studio", "serve", text_classifier, "--host", "0.0.0.0")
     assert done.returncode == 2 and "this machine alone" in done.stderr

@@ -15,9 +15,9 @@ import pytest
 
 from studio.errors import RequestError
 from studio.serving.client import Models
-from tests.conftest import ROOT
+from tests.conftest import HOSTILE, ROOT
 from tests.jobs.conftest import until
-from tests.serving.conftest import HOSTILE, png
+from tests.serving.conftest import png
 
 pytestmark = pytest.mark.xdist_group("serving")
 
@@ -37,45 +37,45 @@ def test_it_needs_no_torch(program):
     assert program("-c", code).returncode == 0
 
 
-def test_two_models_at_most_are_in_memory(models, text_model, image_model, tmp_path):
-    other = copied(text_model, tmp_path / "other")
-    models.ask(text_model, ["good"])
-    models.ask(image_model, [png("red")])
-    models.ask(text_model, ["good"])
+def test_two_models_at_most_are_in_memory(models, text_classifier, image_classifier, tmp_path):
+    other = copied(text_classifier, tmp_path / "other")
+    models.ask(text_classifier, ["good"])
+    models.ask(image_classifier, [png("red")])
+    models.ask(text_classifier, ["good"])
     models.ask(other, ["good"])
-    assert models.loaded() == [text_model, other] and len(servers()) == 2
+    assert models.loaded() == [text_classifier, other] and len(servers()) == 2
     models.unload()
     assert models.loaded() == [] == servers()
 
 
-def test_a_killed_server_is_started_again_by_the_next_question(models, text_model):
-    first = models.ask(text_model, ["good film"])
+def test_a_killed_server_is_started_again_by_the_next_question(models, text_classifier):
+    first = models.ask(text_classifier, ["good film"])
     [server] = servers()
     server.send_signal(signal.SIGKILL)
-    assert models.ask(text_model, ["good film"]) == first
+    assert models.ask(text_classifier, ["good film"]) == first
     assert servers() != [server]
 
 
-def test_a_model_that_was_trained_anew_is_read_anew(models, text_model, tmp_path):
-    folder = copied(text_model, tmp_path / "model")
+def test_a_model_that_was_trained_anew_is_read_anew(models, text_classifier, tmp_path):
+    folder = copied(text_classifier, tmp_path / "model")
     models.ask(folder, ["good"])
     config = (folder / "config.json").read_text().replace('"good"', '"splendid"')
     (folder / "config.json").write_text(config)
     assert "splendid" in models.ask(folder, ["good"])[0].scores
 
 
-def test_a_model_that_nobody_asks_leaves(text_model):
+def test_a_model_that_nobody_asks_leaves(text_classifier):
     models = Models(idle_s=2)
-    models.ask(text_model, ["good"])
+    models.ask(text_classifier, ["good"])
     until(lambda: not models.loaded(), 20)
-    assert models.ask(text_model, ["good"])[0].given
+    assert models.ask(text_classifier, ["good"])[0].given
     models.unload()
 
 
-def test_no_server_outlives_a_page_that_is_killed(text_model):
+def test_no_server_outlives_a_page_that_is_killed(text_classifier):
     code = (
         "import sys, time, psutil; from pathlib import Path; from studio.serving.client import Models; m = Models();"
-        f"m.warm(Path({str(text_model)!r})); print(psutil.Process().children()[0].pid, flush=True); time.sleep(60)"
+        f"m.warm(Path({str(text_classifier)!r})); print(psutil.Process().children()[0].pid, flush=True); time.sleep(60)"
     )
     for moment_s in (0, 2):  # while it loads as well
         page = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, env=os.environ)
@@ -86,10 +86,10 @@ def test_no_server_outlives_a_page_that_is_killed(text_model):
         until(lambda server=server: not server.is_running(), 10)
 
 
-def test_what_cannot_be_loaded_is_told(models, text_model, tmp_path):
+def test_what_cannot_be_loaded_is_told(models, text_classifier, tmp_path):
     with pytest.raises(RequestError, match="no such folder"):
         models.ask(tmp_path / "gone", ["good"])
-    damaged = copied(text_model, tmp_path / "damaged")
+    damaged = copied(text_classifier, tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(RequestError, match="cannot be loaded as a model"):
         models.ask(damaged, ["good"])
@@ -97,39 +97,39 @@ def test_what_cannot_be_loaded_is_told(models, text_model, tmp_path):
         models.ask(damaged, ["good"])
 
 
-def test_every_row_of_a_table_is_answered(models, text_model, tmp_path):
+def test_every_row_of_a_table_is_answered(models, text_classifier, tmp_path):
     source, out = tmp_path / "rows.csv", tmp_path / "out.csv"
     texts = ["=1+1", "@good", "-bad", "", *(f"film {i}" for i in range(60))]
     with source.open("w", newline="") as file:
         csv.writer(file).writerows([["number", "text"], *enumerate(texts)])
-    steps = list(models.answer_file(text_model, source, out))
+    steps = list(models.answer_file(text_classifier, source, out))
     assert steps[-1] == (64, 64) and len(steps) > 1
     with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["text"] for row in rows[:4]] == ["'=1+1", "'@good", "'-bad", ""]
     assert rows[3]["error"] and not rows[3]["prediction"]
     for row, text in zip(rows[4:], texts[4:], strict=True):
-        [answer] = models.ask(text_model, [text])
+        [answer] = models.ask(text_classifier, [text])
         assert row["prediction"] == answer.given[0]
         assert float(row[f"probability {HOSTILE}"]) == pytest.approx(answer.scores[HOSTILE], abs=1e-5)
         break  # one of them is enough
 
 
-def test_a_column_that_is_not_there_is_told(models, text_model, tmp_path):
+def test_a_column_that_is_not_there_is_told(models, text_classifier, tmp_path):
     source = tmp_path / "rows.csv"
     source.write_text("number,text\n1,good film\n2,bad film\n")
     with pytest.raises(RequestError, match="no column 'review'"):
-        list(models.answer_file(text_model, source, tmp_path / "out.csv", "review"))
+        list(models.answer_file(text_classifier, source, tmp_path / "out.csv", "review"))
 
 
-def test_every_picture_of_a_zip_is_answered(models, image_model, tmp_path):
+def test_every_picture_of_a_zip_is_answered(models, image_classifier, tmp_path):
     source, out = tmp_path / "pictures.zip", tmp_path / "out.csv"
     with zipfile.ZipFile(source, "w") as archive:
         archive.writestr("a/=red.png", png("red"))
         archive.writestr("bad.png", b"no picture")
         archive.writestr("=blue.png", png("blue"))
         archive.writestr("__MACOSX/._red.png", b"")
-    list(models.answer_file(image_model, source, out))
+    list(models.answer_file(image_classifier, source, out))
     with out.open(encoding="utf-8-sig", newline="") as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}
     assert rows.keys() == {"'=blue.png", "a/=red.png", "bad.png"}
