@@ -14,7 +14,7 @@ _AUTOMATIC = "automatic"
 
 def field(spec: Spec, value: Any, default: Any) -> Component:
     """The widget of a setting, that starts from `value`; emptied, it stands for the recipe's `default`."""
-    about = {"label": label(spec.name), "info": spec.help, "elem_id": f"field-{spec.name}"}
+    about = {"label": label(spec.name), "info": spec.help, "elem_id": f"field-{spec.name}", "interactive": True}
     if spec.kind is bool and spec.default is None:
         return gr.Dropdown([_AUTOMATIC, "true", "false"], value=_word(value) or _AUTOMATIC, **about)
     if spec.kind is bool:

@@ -20,7 +20,8 @@ from studio.ui.escape import plain
 from studio.ui.shared import Shared
 
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
-_OF_THE_FORM = {"max_seq_length", "image_size", "augmentation", "max_train_samples"}  # Data's that concern training
+_OF_THE_FORM = {"max_seq_length", "image_size", "augmentation"}  # of the settings of data, what concerns training
+_OF_THE_FORM |= {"max_train_samples", "max_eval_samples", "max_predict_samples"}
 
 
 def screen(shared: Shared) -> None:
@@ -127,7 +128,7 @@ class _Form:
             return gr.Dropdown(
                 choices=known if own in dict(map(reversed, known)) else [(own, own), *known],
                 value=own, allow_custom_value=True, label=forms.label(spec.name), elem_id=f"field-{spec.name}",
-                info="from the list, or any id on the Hugging Face Hub, or a model folder", min_width=320,
+                info="from the list, or any id on the Hugging Face Hub, or a model folder", interactive=True,
             )  # fmt: skip
         return forms.field(spec, self.start[spec.name], self.defaults[spec.name])
 

@@ -1,0 +1,204 @@
+"""The whole way in a real browser on the sample data: data, training, stopping, resuming, comparing, trying."""
+
+import json
+import os
+import signal
+
+import pytest
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from studio.jobs.standing import standing
+from tests.ui.conftest import Page, end
+
+SECONDS = 1000
+QUICK = {"max_train_samples": "400", "max_steps": "30", "per_device_train_batch_size": "8", "logging_steps": "1"}
+QUICK |= {"max_eval_samples": "100", "max_predict_samples": "200"}
+
+
+def go(tab: Tab, name: str) -> None:
+    tab.get_by_role("tab", name=name, exact=True).click()
+
+
+def fill(tab: Tab, settings: dict[str, str]) -> None:
+    """Writes into the form of the Train screen, whose sections are opened first."""
+    for section in ("Data and length: more settings", "Training: more settings"):
+        tab.get_by_role("button", name=section).click()
+    for name, value in settings.items():
+        field = tab.locator(f"#field-{name} input")
+        field.fill(value)
+        field.blur()
+
+
+def start(tab: Tab, name: str) -> None:
+    tab.get_by_label("Name of the run").fill(name)
+    expect(tab.locator("#verdict")).to_have_text("The settings are complete.")
+    expect(tab.locator("#start")).to_be_enabled()
+    tab.wait_for_timeout(700)  # the last change of a field is still being checked
+    tab.locator("#start").click()
+    expect(head(tab)).to_contain_text(name, timeout=60 * SECONDS)
+
+
+def head(tab: Tab):
+    return tab.locator("#run-head")
+
+
+def becomes(tab: Tab, state: str, seconds: int = 120) -> None:
+    expect(tab.locator("#run-head .badge")).to_have_text(state, timeout=seconds * SECONDS)
+
+
+def steps(page: Page, run: str) -> list[int]:
+    lines = (page.root / run / "events.jsonl").read_text().splitlines()
+    return [event["step"] for event in map(json.loads, lines) if "loss" in event["data"]]
+
+
+@pytest.fixture(scope="module")
+def page(start_page, tmp_path_factory):
+    root = tmp_path_factory.mktemp("tour") / "runs"
+    root.mkdir()
+    page = start_page(root)
+    yield page
+    end(page)
+
+
+@pytest.fixture
+def tab(browser_page):
+    """A browser tab in which no script fails and nothing is asked of another host."""
+    wrong = []
+    browser_page.on("pageerror", lambda error: wrong.append(str(error)))
+    browser_page.on(
+        "request", lambda r: None if "127.0.0.1" in r.url or r.url[:5] in ("data:", "blob:") else wrong.append(r.url)
+    )
+    yield browser_page
+    assert not wrong, wrong
+
+
+@pytest.mark.xdist_group("tour")
+def test_from_data_to_an_answer(page, tab):
+    tab.goto(page.url)
+    tab.get_by_label("A sample").check()
+    tab.get_by_role("button", name="Look at it").click()
+    expect(tab.get_by_role("status").first).to_contain_text("can be trained on", timeout=60 * SECONDS)
+    tab.get_by_role("button", name="Train on it", exact=True).first.click()
+
+    rate = tab.locator("#field-learning_rate input")
+    expect(rate).to_be_visible(timeout=20 * SECONDS)
+    rate.fill("7")
+    rate.blur()
+    expect(tab.locator("#field-learning_rate")).to_contain_text("must be at most 1")
+    expect(tab.locator("#start")).to_be_disabled()
+    fill(tab, {"learning_rate": "3e-4"} | QUICK)
+    start(tab, "first")
+
+    expect(tab.locator("#chart-loss path[aria-label], #chart-loss .mark-line path").first).to_be_attached(
+        timeout=90 * SECONDS
+    )
+    drawn = tab.locator("#chart-loss svg").inner_html()
+    tab.get_by_role("button", name="Stop & save").click()
+    becomes(tab, "stopped")
+    expect(tab.get_by_role("button", name="Resume")).to_be_visible()
+    assert tab.locator("#chart-loss svg").inner_html() != drawn  # it has moved
+    reached = steps(page, "first")[-1]
+    assert reached < 30
+
+    tab.get_by_role("button", name="Resume").click()
+    becomes(tab, "finished")
+    assert steps(page, "first") == list(range(1, 31))  # each step once
+    expect(tab.locator("#run-result")).to_contain_text("On 200 rows that training never saw", timeout=20 * SECONDS)
+
+    tab.get_by_role("button", name="Clone & edit").click()
+    expect(tab.get_by_text("The form starts from the settings of first")).to_be_visible(timeout=20 * SECONDS)
+    expect(tab.locator("#field-max_train_samples input")).to_have_value("400", timeout=20 * SECONDS)
+    fill(tab, {"max_steps": "3"})
+    start(tab, "second")
+    becomes(tab, "finished")
+
+    go(tab, "Compare")
+    runs = tab.get_by_label("Runs", exact=True)
+    for name in ("first", "second"):
+        runs.click()
+        tab.get_by_role("option", name=name).click()
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_text("max_steps").first).to_be_visible(timeout=60 * SECONDS)
+
+    go(tab, "Try")
+    text = tab.get_by_label("Text", exact=True)
+    text.fill("What a wonderful morning")
+    text.press("Enter")
+    expect(tab.locator(".cell-wrap:visible", has_text="What a wonderful morning").first).to_be_visible(
+        timeout=60 * SECONDS
+    )
+
+
+@pytest.mark.xdist_group("tour")
+def test_a_drawn_digit_is_read_by_a_model_that_was_just_trained(page, tab):
+    tab.goto(page.url)
+    go(tab, "Train")
+    tab.get_by_label("Data set", exact=True).click()
+    tab.get_by_role("option", name="Digits").click()
+    tab.get_by_label("Recipe", exact=True).click()
+    tab.get_by_role("option", name="ResNet").click()
+    expect(tab.locator("#field-image_size input")).to_be_visible(timeout=20 * SECONDS)
+    fill(tab, QUICK)
+    start(tab, "digits")
+    becomes(tab, "finished")
+    tab.get_by_role("button", name="Try it").click()
+    tab.get_by_role("tab", name="Draw").click()
+    tab.get_by_role("button", name="Brush").first.click()
+    box = tab.locator("canvas:visible").first.bounding_box()
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 60, steps=12)
+    tab.mouse.up()
+    tab.get_by_role("button", name="Ask").click()
+    expect(tab.get_by_text("digits").first).to_be_visible(timeout=60 * SECONDS)
+    expect(tab.locator(".cell-wrap:visible", has_text="drawing").first).to_be_visible(timeout=60 * SECONDS)
+
+
+@pytest.mark.xdist_group("tour")
+def test_the_page_may_be_reloaded_opened_twice_and_killed_while_a_run_goes_on(start_page, page, tab):
+    tab.goto(page.url)
+    go(tab, "Train")
+    expect(tab.locator("#start")).to_be_visible(timeout=20 * SECONDS)
+    fill(tab, QUICK | {"max_steps": "300"})
+    start(tab, "long")
+    becomes(tab, "running")
+    tab.reload()
+    go(tab, "Runs")
+    expect(head(tab)).to_contain_text("long", timeout=3 * SECONDS)
+    other = tab.context.browser.new_context()
+    second = other.new_page()
+    second.goto(page.url)
+    go(second, "Runs")
+    expect(head(second)).to_contain_text("long", timeout=3 * SECONDS)
+    other.close()
+
+    page.process.send_signal(signal.SIGKILL)
+    page.process.wait()
+    assert standing(page.root / "long").going  # nobody has told the job
+    again = start_page(page.root)
+    try:
+        tab.goto(again.url)
+        go(tab, "Runs")
+        expect(head(tab)).to_contain_text("long", timeout=3 * SECONDS)
+        tab.get_by_text("Settings it runs with").click()
+        expect(tab.get_by_text("max_steps: 300")).to_be_attached()
+        expect(tab.locator("#chart-loss svg")).to_be_visible(timeout=90 * SECONDS)
+        tab.get_by_role("button", name="Force-stop").click()
+        tab.locator("#yes").click()
+        becomes(tab, "stopped", 20)
+    finally:
+        end(again)
+    assert not os.path.exists(page.root / "long" / "model")
+
+
+@pytest.mark.parametrize("screen", ["Data", "Train", "Runs", "Compare", "Try"])
+@pytest.mark.xdist_group("tour")
+def test_no_screen_scrolls_sideways_on_a_phone(start_page, page, tab, screen):
+    if page.process.poll() is not None:
+        page.process = start_page(page.root).process
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.goto(page.url)
+    go(tab, screen)
+    tab.wait_for_timeout(1500)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
