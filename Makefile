@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo app test test-properties test-faults lint bench bench-memory bench-page messy hostile clean
+.PHONY: help setup demo app test test-properties test-faults lint bench bench-memory bench-page screenshots messy hostile clean
 
 help:            ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -28,7 +28,7 @@ demo: $(READY)   ## fine-tune a BERT-type model on 10,000 tweets, score it, ask 
 	$(RUN)/python recipes/bert_sentiment.py --config recipes/presets/demo.yaml --output_dir $$dir && \
 	$(RUN)/python -m studio predict $$dir "What a wonderful morning, thank you all!" "I waited two hours and nobody came."
 
-app: $(READY)    ## show what can be launched
+app: $(READY)    ## open the studio in your browser, at http://127.0.0.1:7860
 	$(RUN)/python app.py
 
 test: $(READY)   ## run the tests
@@ -49,6 +49,9 @@ bench-memory: $(READY)  ## measure memory for each added row and write docs/memo
 
 bench-page: $(READY)  ## time the page in Chromium and write docs/page.md (2 minutes)
 	$(RUN)/python -m tests.bench.page docs/page.md
+
+screenshots: $(READY)  ## take the README's pictures of the page over the runs in runs/ (1 minute)
+	$(RUN)/python -m tests.bench.screenshots runs docs
 
 messy: $(READY)  ## read the bad files of a folder with a MANIFEST.csv and write docs/messy.md: make messy DATA=FOLDER
 	@test -n "$(DATA)" || { echo "Name the folder of bad files: make messy DATA=FOLDER"; exit 1; }

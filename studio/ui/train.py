@@ -29,7 +29,6 @@ def screen(shared: Shared) -> None:
     with gr.Row():
         dataset = gr.Dropdown(label="Data set", info="what the Data screen has saved, and the samples", scale=2)
         chosen = gr.Dropdown(label="Recipe", info="how to fine-tune", scale=2)
-    again = gr.Markdown(visible=False, elem_classes="note")
 
     def listed(name: str | None):
         found = datasets.listed(shared.root)
@@ -39,7 +38,7 @@ def screen(shared: Shared) -> None:
 
     gr.on([shared.page.load, shared.dataset.change], listed, shared.dataset, dataset)
     dataset.change(functools.partial(_recipes_for, shared), [dataset, chosen], chosen, show_progress="hidden")
-    shared.draft.change(functools.partial(_from_run, shared), shared.draft, [dataset, chosen, again])
+    shared.draft.change(functools.partial(_from_run, shared), shared.draft, [dataset, chosen])
 
     wanted = gr.State(None)
     gr.on(
@@ -53,6 +52,8 @@ def screen(shared: Shared) -> None:
         data = datasets.read(shared.root, data_id) if data_id else None
         one = recipe.load(RECIPES / f"{stem}.py") if stem else None
         if data and one and data.task == one.task:  # otherwise the recipe is just being chosen anew
+            if draft:
+                gr.Markdown(f"The form starts from the settings of **{plain(draft)}**.")
             _Form(shared, one, data.settings, _settings_of(shared, draft, one)).build()
 
 
@@ -98,7 +99,7 @@ class _Form:
             [one.change for one in (name, processes, more, *fields)],
             self._check, [wrong, *inputs], checked, show_progress="hidden", trigger_mode="always_last",
         )  # fmt: skip
-        start.click(self._start, inputs, [self.shared.run, self.shared.tabs, self.shared.draft])
+        start.click(self._start, inputs, [self.shared.run, self.shared.tabs, self.shared.draft, name])
         estimate.click(self._estimate, inputs, estimated)
 
     def _defaults(self, more: dict[str, str]) -> dict[str, Any]:
@@ -174,7 +175,7 @@ class _Form:
             )  # fmt: skip
         except (RequestError, RunError) as error:
             raise gr.Error(plain(str(error)), title="It was not started") from error
-        return Path(started["run"]).name, gr.Tabs(selected="runs"), None
+        return Path(started["run"]).name, gr.Tabs(selected="runs"), None, ""
 
     def _estimate(self, name: str, processes: int, more: str, *values: Any):
         yield gr.update(value="Trying a few steps, an evaluation and a checkpoint ...", visible=True)
@@ -211,12 +212,11 @@ def _settings_of(shared: Shared, draft: str | None, one: Recipe) -> dict[str, An
 def _from_run(shared: Shared, draft: str | None) -> list:
     """Data set and recipe of the run whose settings the form is to start from."""
     if not draft:
-        return [gr.skip(), gr.skip(), gr.update(visible=False)]
+        return [gr.skip(), gr.skip()]
     run = Run(shared.root / draft)
     data = datasets.of_run(shared.root, run)
-    told = f"The form starts from the settings of **{plain(draft)}**."
     known = [(f"{found.name} ({found.task.replace('-', ' ')})", found.id) for found in datasets.listed(shared.root)]
-    return [gr.Dropdown(choices=known, value=data.id), run.record()["recipe"], gr.update(value=told, visible=True)]
+    return [gr.Dropdown(choices=known, value=data.id), run.record()["recipe"]]
 
 
 def _named(root: Path, name: str) -> list[str]:

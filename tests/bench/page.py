@@ -7,20 +7,17 @@ import json
 import math
 import os
 import random
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import httpx
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from studio import events
 from studio.runs import Run
+from tests.bench.served import opened
 
 _STEPS, _RUNS, _REPEATS = 100_000, 500, 7
 _WANTED_MS = {"chart": 150, "table": 1000}
@@ -49,18 +46,13 @@ def main(target: Path) -> None:
         root = Path(folder)
         few, many = root / "few", root / "many"
         long = _write_runs(few, 1, _STEPS)
-        _write_runs(many, _RUNS, 40)
+        last = _write_runs(many, _RUNS, 40)
         found = {}
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-            )
-            with _Served(few) as url:
-                found |= _opening(browser.new_page(), url)
-                found[f"a new point on a chart of {_STEPS:,} logged steps"] = _chart(browser.new_page(), url, long)
-            with _Served(many) as url:
-                found[f"a change in a table of {_RUNS} runs"] = _table(browser.new_page(), url, many)
-            browser.close()
+        with opened(few) as (page, url):
+            found |= _opening(page, url)
+            found[f"a new point on a chart of {_STEPS:,} logged steps"] = _changes(page, url, "#chart-loss", long)
+        with opened(many) as (page, url):
+            found[f"a change in a table of {_RUNS} runs"] = _changes(page, url, "#runs-table", last)
     lines = ["| what | median | slowest | wanted |", "| --- | --- | --- | --- |"]
     for name, times in found.items():
         wanted = next((f"{limit} ms" for word, limit in _WANTED_MS.items() if word in name), "")
@@ -74,34 +66,6 @@ def main(target: Path) -> None:
     )
     target.write_text(text)
     print(text)
-
-
-class _Served:
-    """`python app.py` over a run root."""
-
-    def __init__(self, root: Path):
-        self.root = root
-
-    def __enter__(self) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port)], env=os.environ | {"STUDIO_RUNS": str(self.root)}
-        )
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            try:
-                httpx.get(url)
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        time.sleep(3)  # what is done once after the start
-        return url
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait(10)
 
 
 def _opening(page: Page, url: str) -> dict[str, list[float]]:
@@ -120,18 +84,8 @@ def _opening(page: Page, url: str) -> dict[str, list[float]]:
     return {"opening the page": opened, "changing to another tab": switched}
 
 
-def _chart(page: Page, url: str, run: Run) -> list[float]:
-    return _changes(page, url, "#chart-loss", lambda: _log(run))
-
-
-def _table(page: Page, url: str, root: Path) -> list[float]:
-    """From a run's change of state to the drawn table."""
-    first = Run(sorted(root.glob("run-*"))[0])
-    return _changes(page, url, "#runs-table", lambda: _log(first))
-
-
-def _changes(page: Page, url: str, selector: str, change) -> list[float]:
-    """Milliseconds from the last question before a drawing to the drawing's end."""
+def _changes(page: Page, url: str, selector: str, run: Run) -> list[float]:
+    """Milliseconds from the page's question after something new of a run to the end of its drawing."""
     page.goto(url)
     page.get_by_role("tab", name="Runs", exact=True).click()
     page.locator("#run-head h3").wait_for()
@@ -139,7 +93,7 @@ def _changes(page: Page, url: str, selector: str, change) -> list[float]:
     page.wait_for_timeout(4000)
     times = []
     for _ in range(_REPEATS):
-        change()
+        _log(run)
         first, last = page.evaluate(_WATCH, selector)
         asked = page.evaluate("window.asked")
         times.append(last - max((moment for moment in asked if moment < first), default=first))
