@@ -35,9 +35,15 @@ def screen(shared: Shared) -> None:
     """Builds the screen inside its tab."""
     with gr.Row():
         runs = gr.Dropdown(
-            [], label="Runs", multiselect=True, max_choices=_MOST, info=f"2 to {_MOST}, the newest first", scale=3
+            [],
+            label="Runs",
+            multiselect=True,
+            max_choices=_MOST,
+            info=f"2 to {_MOST}, the newest first",
+            scale=3,
+            min_width=300,
         )
-        curve = gr.Radio(_CURVES, value=_CURVES[0], label="Curve", scale=2)
+        curve = gr.Radio(_CURVES, value=_CURVES[0], label="Curve", scale=2, min_width=300)
     verdict = gr.Markdown(_NO_RUNS)
     plot = gr.LinePlot(x="step", y="value", color="run", x_title="step", height=360, visible=False, show_label=False)
     no_points = gr.Markdown(_NO_POINTS, visible=False)

@@ -13,9 +13,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import psutil
@@ -32,6 +34,7 @@ from tests.ui.conftest import ROOT, end, free_port
 TOKEN = "a-token-of-some-length"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 SECRET = "canary-5d1c"
+WEB = httpx.Client(verify=False, timeout=20)  # one for all: each new one reads the certificates, 30 ms
 MARKUP = '<img src=x onerror="window.pwned=1"><b id=pwned>'
 # Runs before anything else in a server's process and writes down whom the process wants to speak to.
 WATCH = """
@@ -89,6 +92,12 @@ def ways():
     return [(method, path) for method in METHODS for path in (*paths, "/login", "/elsewhere")]
 
 
+def in_a_loop(work: Coroutine) -> object:
+    """Its result, from a thread of its own: Playwright has a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def ask_all(url: str, ways: list[tuple[str, str]], headers: dict[str, str]) -> list[int]:
     """The status of each way's answer."""
     upload = {"files": ("a.txt", b"x" * 100)}
@@ -125,7 +134,7 @@ def test_a_request_with_two_names_or_none_is_refused(page):
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
 def test_this_machines_own_names_are_answered(page, name):
     port = page.url.rsplit(":", 1)[1]
-    assert httpx.get(page.url, headers={"Host": f"{name}:{port}"}).status_code == 200
+    assert WEB.get(page.url, headers={"Host": f"{name}:{port}"}).status_code == 200
 
 
 # 19
@@ -142,13 +151,13 @@ def test_from_a_foreign_origin_no_route_is_reached_and_nothing_is_stored(page, w
 def test_what_a_browser_marks_as_from_elsewhere_is_refused_unless_it_is_a_link_that_was_followed(page, ways, site):
     headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}
     assert set(ask_all(page.url, ways[::3], headers)) == {403}
-    posted = httpx.post(f"{page.url}/gradio_api/cancel", headers=headers | {"Sec-Fetch-Mode": "navigate"})
+    posted = WEB.post(f"{page.url}/gradio_api/cancel", headers=headers | {"Sec-Fetch-Mode": "navigate"})
     assert posted.status_code == 403
-    assert httpx.get(page.url, headers=headers | {"Sec-Fetch-Mode": "navigate"}).status_code == 200
+    assert WEB.get(page.url, headers=headers | {"Sec-Fetch-Mode": "navigate"}).status_code == 200
 
 
 def test_the_pages_own_origin_may_upload(page):
-    sent = httpx.post(f"{page.url}/gradio_api/upload", files={"files": ("a.txt", b"own")}, headers={"Origin": page.url})
+    sent = WEB.post(f"{page.url}/gradio_api/upload", files={"files": ("a.txt", b"own")}, headers={"Origin": page.url})
     assert sent.status_code == 200 and Path(sent.json()[0]).read_bytes() == b"own"
 
 
@@ -156,9 +165,9 @@ def test_what_the_page_does_not_use_is_closed(page):
     closed = "openapi.json dev/reload deep_link monitoring runs process_recording vibe-code proxy=http://127.0.0.1:1"
     for path in closed.split():
         for way in (f"/gradio_api/{path}", f"/{path}"):
-            assert httpx.get(page.url + way).status_code == 404, way
-    assert httpx.post(f"{page.url}/gradio_api/vibe-edit", json={}).status_code == 404
-    assert httpx.get(f"{page.url}/openapi.json").status_code == 404
+            assert WEB.get(page.url + way).status_code == 404, way
+    assert WEB.post(f"{page.url}/gradio_api/vibe-edit", json={}).status_code == 404
+    assert WEB.get(f"{page.url}/openapi.json").status_code == 404
 
 
 # 20
@@ -196,7 +205,7 @@ def test_with_a_login_everything_answers_401_until_the_token_is_shown(guarded, w
     for wrong in ({"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": TOKEN}, {"Cookie": f"studio-login={TOKEN}"}):
         assert set(ask_all(guarded.url, ways[::9], wrong)) == {401}
     assert size_bytes(guarded.root / ".page") == 0
-    assert httpx.get(f"{guarded.url}/config", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert WEB.get(f"{guarded.url}/config", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
     foreign = {"Authorization": f"Bearer {TOKEN}", "Origin": "https://evil.example"}
     assert set(ask_all(guarded.url, ways[::9], foreign)) == {403}
 
@@ -223,14 +232,14 @@ def test_websockets_are_refused(guarded, page):
     }
     for url in (guarded.url, page.url):
         for path in ("/", "/gradio_api/queue/join", "/ws"):
-            assert httpx.get(url + path, headers=upgrade).status_code != 101, path
+            assert WEB.get(url + path, headers=upgrade).status_code != 101, path
     sent = []
 
     async def send(message):
         sent.append(message["type"])
 
     guard = Guard(None, hosts={"testserver"}, cache=Path("nowhere"))
-    asyncio.run(guard({"type": "websocket", "path": "/", "headers": [(b"host", b"testserver")]}, None, send))
+    in_a_loop(guard({"type": "websocket", "path": "/", "headers": [(b"host", b"testserver")]}, None, send))
     assert sent == ["websocket.close"]
 
 
@@ -269,9 +278,9 @@ def test_on_a_space_visitors_may_only_try_and_who_logs_in_may_do_the_rest(tmp_pa
         return login_page.status_code, [c["props"]["label"] for c in components if c["type"] == "tabitem"]
 
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    assert asyncio.run(tabs(Login(TOKEN), {})) == (401, ["Try"])
-    assert asyncio.run(tabs(Login(TOKEN), bearer)) == (401, ["Data", "Train", "Runs", "Compare", "Try"])
-    assert asyncio.run(tabs(None, bearer)) == (404, ["Try"])
+    assert in_a_loop(tabs(Login(TOKEN), {})) == (401, ["Try"])
+    assert in_a_loop(tabs(Login(TOKEN), bearer)) == (401, ["Data", "Train", "Runs", "Compare", "Try"])
+    assert in_a_loop(tabs(None, bearer)) == (404, ["Try"])
 
 
 def test_a_taken_port_is_named_with_its_owner_and_not_moved(page, tmp_path):
@@ -347,7 +356,7 @@ def test_no_spelling_of_a_path_leads_to_a_file_outside(page, inputs, tmp_path):
             assert SECRET not in answer
             tried += 1
         names = [("files", (path, b"x")) for path in strange]
-        for sent in pool.map(lambda name: httpx.post(f"{inputs.url}/gradio_api/upload", files=[name]), names):
+        for sent in pool.map(lambda name: WEB.post(f"{inputs.url}/gradio_api/upload", files=[name]), names):
             stored = [Path(path) for path in sent.json()] if sent.status_code == 200 else []
             assert all(inputs.root / ".page" in path.resolve().parents for path in stored)
     assert tried > 3000
@@ -376,10 +385,10 @@ _INDEX: dict[str, dict[str, int]] = {}
 
 def call_cached(url: str, name: str, value: object) -> str:
     if url not in _INDEX:
-        functions = httpx.get(f"{url}/config").json()["dependencies"]
+        functions = WEB.get(f"{url}/config").json()["dependencies"]
         _INDEX[url] = {f["api_name"]: f["id"] for f in functions}
     body = {"data": [value], "fn_index": _INDEX[url][name], "session_hash": "s"}
-    return httpx.post(f"{url}/gradio_api/run/{name}", json=body, timeout=20).text
+    return WEB.post(f"{url}/gradio_api/run/{name}", json=body).text
 
 
 def shapes(name: str, path: str) -> list[object]:
@@ -428,8 +437,8 @@ def test_no_field_and_no_route_makes_the_page_fetch_an_address(page, inputs, wat
                 call_cached(inputs.url, f"{name}_shown", address)
             for route in ("file=", "file/", "proxy=", "file=%2f", "stream/"):
                 for url in (page.url, inputs.url):
-                    httpx.get(f"{url}/gradio_api/{route}{address}", headers={"Referer": address}, timeout=20)
-                    httpx.get(f"{url}/?deep_link={address}&url={address}")
+                    WEB.get(f"{url}/gradio_api/{route}{address}", headers={"Referer": address})
+                    WEB.get(f"{url}/?deep_link={address}&url={address}")
         listener.shutdown()
     assert hits == []
     assert watched[0].read_text() == ""  # not even a name was looked up
@@ -481,8 +490,8 @@ def test_the_policy_stops_nothing_that_inputs_need(inputs, browser_page):
 @pytest.mark.parametrize("name", ["a.html", "a.svg", "a.xml", "a.js", "a.pdf", 'a"; filename=x.png.html'])
 def test_an_uploaded_file_is_handed_out_to_be_saved_and_can_do_nothing(page, name):
     content = b"<script>window.pwned=1</script>"
-    stored = httpx.post(f"{page.url}/gradio_api/upload", files={"files": (name, content)}).json()[0]
-    shown = httpx.get(f"{page.url}/gradio_api/file={stored}")
+    stored = WEB.post(f"{page.url}/gradio_api/upload", files={"files": (name, content)}).json()[0]
+    shown = WEB.get(f"{page.url}/gradio_api/file={quote(stored)}")
     assert shown.status_code == 200 and shown.content == content
     assert shown.headers["content-disposition"].startswith("attachment")
     assert shown.headers["content-security-policy"].startswith("default-src 'none'; sandbox")
@@ -495,12 +504,12 @@ def test_every_answer_bears_the_headers_that_protect_it(page, ways):
             headers = client.request(method, path).headers
             assert "frame-ancestors 'none'" in headers["content-security-policy"], (method, path)
             assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "same-origin"
-    document = httpx.get(page.url)
+    document = WEB.get(page.url)
     policy = document.headers["content-security-policy"]
     (nonce,) = re.findall(r"'nonce-([^']+)'", policy)
     assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
     assert set(re.findall(r"<script( nonce=\"[^\"]+\")?", document.text)) == {f' nonce="{nonce}"'}
-    assert nonce not in httpx.get(page.url).text
+    assert nonce not in WEB.get(page.url).text
 
 
 # 24
@@ -509,9 +518,9 @@ def test_every_answer_bears_the_headers_that_protect_it(page, ways):
 def run_function(url: str, session: str, function: int, data: list[object]) -> list[object]:
     """What a function of the page answers by way of the queue, as a browser asks."""
     body = {"data": data, "fn_index": function, "session_hash": session}
-    joined = httpx.post(f"{url}/gradio_api/queue/join", json=body)
+    joined = WEB.post(f"{url}/gradio_api/queue/join", json=body)
     assert joined.status_code == 200, joined.text
-    with httpx.stream("GET", f"{url}/gradio_api/queue/data?session_hash={session}", timeout=20) as stream:
+    with WEB.stream("GET", f"{url}/gradio_api/queue/data?session_hash={session}") as stream:
         for line in stream.iter_lines():
             message = json.loads(line.removeprefix("data: ")) if line else {}
             if message.get("msg") == "process_completed":
@@ -521,7 +530,7 @@ def run_function(url: str, session: str, function: int, data: list[object]) -> l
 
 def offers_runs(url: str) -> int:
     """The function that tells the Compare screen which runs there are."""
-    functions = httpx.get(f"{url}/config").json()["dependencies"]
+    functions = WEB.get(f"{url}/config").json()["dependencies"]
     return next(f["id"] for f in functions if f["api_name"] == "runs_to_compare")
 
 
@@ -564,12 +573,12 @@ def stored(inputs) -> int:
 
 def test_what_is_too_large_is_refused_also_when_its_size_is_not_told(inputs):
     before, url = stored(inputs), f"{inputs.url}/gradio_api/upload"
-    told = httpx.post(url, files={"files": ("a", b"x" * 2_000_000)})
-    untold = httpx.post(
+    told = WEB.post(url, files={"files": ("a", b"x" * 2_000_000)})
+    untold = WEB.post(
         url, content=multipart(2_000_000), headers={"Content-Type": "multipart/form-data; boundary=b"}, timeout=20
     )
     assert (told.status_code, untold.status_code) == (413, 413)
-    body = httpx.post(f"{inputs.url}/gradio_api/queue/join", content=chunks(20_000_000), timeout=20)
+    body = WEB.post(f"{inputs.url}/gradio_api/queue/join", content=chunks(20_000_000))
     assert body.status_code == 413
     assert stored(inputs) == before
 
@@ -597,7 +606,7 @@ def test_uploads_stop_at_the_cap_of_the_folder_and_go_when_the_page_starts_anew(
     own = start_page(tmp_path, program=program)
     try:
         sent = [
-            httpx.post(f"{own.url}/gradio_api/upload", files={"files": ("a", bytes([i]) * 900_000)}).status_code
+            WEB.post(f"{own.url}/gradio_api/upload", files={"files": ("a", bytes([i]) * 900_000)}).status_code
             for i in range(6)
         ]
         assert sent == [200, 200, 200, 413, 413, 413]
@@ -617,7 +626,7 @@ def test_uploads_stop_at_the_cap_of_the_folder_and_go_when_the_page_starts_anew(
 def test_no_word_in_any_field_reaches_a_shell(page, tmp_path, word):
     sentinel = tmp_path / "sentinel"
     words = word.format(sentinel)
-    functions = httpx.get(f"{page.url}/config").json()["dependencies"]
+    functions = WEB.get(f"{page.url}/config").json()["dependencies"]
     for function in functions:
         for value in (words, [words]):
             session = f"shell{function['id']}{len(str(value))}"
