@@ -1,5 +1,6 @@
 """The data screen: where the data is, what it looks like, how it is read and divided; and the saved data sets."""
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,8 +58,14 @@ def screen(shared: Shared) -> None:
             chosen = seen.id or _saved(shared.root, seen, name)
         except (RequestError, OSError) as error:
             return {status: data_view.refused(str(error))}
-        done = data_view.said("Saved, and chosen on the Train screen.")
-        return {shared.dataset: chosen, shared.tabs: gr.Tabs(selected="train"), status: done} | library.filling(chosen)
+        return {
+            shared.dataset: chosen,
+            shared.tabs: gr.Tabs(selected="train"),
+            status: data_view.said("Saved, and chosen on the Train screen."),
+            looked: dataclasses.replace(seen, id=chosen),
+            **result.saving(chosen),
+            **library.filling(chosen),
+        }
 
     def show(chosen: str) -> Iterator[dict]:
         try:
@@ -90,7 +97,7 @@ def screen(shared: Shared) -> None:
     source.look.click(look, source.inputs, shown, show_progress_on=status, **_HEAVY)
     result.again.click(again, [place, *result.inputs], shown, show_progress_on=status, **_HEAVY)
     to_train = [shared.dataset, shared.tabs]
-    result.save.click(save, [looked, result.name], [status, *to_train, *library.outputs], **_LIGHT)
+    result.save.click(save, [looked, result.name], [*shown, *to_train, *library.outputs], **_LIGHT)
     library.show.click(show, library.chosen, [*shown, *library.outputs], show_progress_on=status, **_HEAVY)
     library.train.click(lambda chosen: (chosen, gr.Tabs(selected="train")), library.chosen, to_train, **_LIGHT)
     library.sure.click(remove, library.chosen, [*shown, *library.outputs], **_LIGHT)
@@ -105,8 +112,8 @@ def _looked(root: Path, where: Place, reading: dict[str, Any], task: str | None)
         RunError: the child fails or takes too long.
     """
     with tempfile.TemporaryDirectory(prefix="studio-look-") as folder:
-        asked = to_flags(where.settings | reading) + ["--thumbnails", folder] + (["--task", task] if task else [])
-        told = children.ask(root, "preview", *asked, timeout_s=_PATIENCE_S)
+        asked = where.settings | reading | {"task": task, "thumbnails": folder}
+        told = children.ask(root, "preview", *to_flags(asked), timeout_s=_PATIENCE_S)
         thumbnails = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
     same = (one.id for one in datasets.listed(root) if one.settings == where.settings | reading)
     return Looked(where, reading, told, thumbnails, next(same, None))
@@ -120,10 +127,9 @@ def _saved(root: Path, seen: Looked, name: str) -> str:
 
 def _form(root: Path, where: Place, reading: dict[str, Any], task: str | None, result: Result) -> dict:
     """The form with the columns there are, where the rest was refused."""
+    asked = where.settings | {"task": task, "column_names": reading.get("column_names")}
     try:
-        told = children.ask(
-            root, "preview", *to_flags(where.settings), *(["--task", task] if task else []), "--columns"
-        )
+        told = children.ask(root, "preview", *to_flags(asked), "--columns")
     except (RequestError, RunError):
         return result.hiding()
     return result.refusing(told["task"], told["columns"], reading)

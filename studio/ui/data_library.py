@@ -9,6 +9,7 @@ import gradio as gr
 from studio.ui import data_view, datasets
 
 _HEADERS = ["name", "kind", "rows", "classes", "created"]
+_WIDTHS = ["220px", "110px", "110px", "110px", "170px"]  # a narrow window scrolls the table sideways
 
 
 class Library:
@@ -21,6 +22,7 @@ class Library:
         with gr.Column(visible=False) as self.all:
             self.table = gr.Dataframe(
                 headers=_HEADERS,
+                column_widths=_WIDTHS,
                 interactive=False,
                 wrap=True,
                 max_height=300,

@@ -18,7 +18,7 @@ _CONTENT = {
 }
 _COLUMNS = ("text_column_name", "text_pair_column_name", "image_column_name", "label_column_name", "group_column_name")
 _FRACTIONS = ("validation_fraction", "test_fraction")
-_SWITCHES = ("merge_label_spellings", "near_duplicates")
+_SWITCHES = ("merge_label_spellings", "near_duplicates", "drop_overlap")
 _NEEDED = {"text_column_name", "image_column_name", "label_column_name"}  # found by itself when it is not named
 _WIDE = 6  # bars whose names have room to stand upright
 
@@ -68,7 +68,16 @@ class Result:
             self.again = gr.Button("Look again", size="md")
             with gr.Column() as self.found:
                 with gr.Row():
-                    self.bars = gr.BarPlot(x="class", y="rows", color="split", sort="-y", height=300, min_width=300)
+                    self.bars = gr.BarPlot(
+                        x="class",
+                        y="rows",
+                        color="split",
+                        color_map=data_view.COLOURS,
+                        color_title=" ",
+                        sort="-y",
+                        height=300,
+                        min_width=300,
+                    )
                     with gr.Column(min_width=300):
                         self.notes = gr.HTML(container=True, padding=True, max_height=300, **html)
                 self.table = gr.Dataframe(label="First rows", interactive=False, wrap=True, max_height=380)
@@ -115,19 +124,27 @@ class Result:
             if picture["file"] in seen.thumbnails
         ]
         many = min(len(told["classes"]), data_view.BARS) > _WIDE
-        save = gr.Button("Train on it" if seen.id else "Save and train on it", interactive=True)
-        return self._form(told["task"], told["columns"], seen.reading | told["chosen"]) | {
-            self.facts: gr.HTML(data_view.facts(told), visible=True),
-            self.found: gr.Column(visible=True),
-            self.bars: gr.BarPlot(
-                data_view.bars(told), title=data_view.bars_title(told), x_label_angle=-45 if many else 0
-            ),
-            self.notes: data_view.notes(told, seen.place.hidden),
-            self.table: gr.Dataframe({"headers": headers, "data": cells}, visible=not pictures),
-            self.gallery: gr.Gallery(pictures, visible=bool(pictures)),
-            self.name: gr.Textbox(seen.place.name.split(".")[0] or seen.place.name, visible=seen.id is None),
-            self.save: save,
-        }
+        return (
+            self._form(told["task"], told["columns"], seen.reading | told["chosen"])
+            | {
+                self.facts: gr.HTML(data_view.facts(told), visible=True),
+                self.found: gr.Column(visible=True),
+                self.bars: gr.BarPlot(
+                    data_view.bars(told), title=data_view.bars_title(told), x_label_angle=-45 if many else 0
+                ),
+                self.notes: data_view.notes(told, seen.place.hidden),
+                self.table: gr.Dataframe(
+                    {"headers": headers, "data": cells}, column_widths=data_view.widths(headers), visible=not pictures
+                ),
+                self.gallery: gr.Gallery(pictures, visible=bool(pictures)),
+            }
+            | self.saving(seen.id, seen.place.name.split(".")[0] or seen.place.name)
+        )
+
+    def saving(self, saved: str | None, name: str = "") -> dict[Any, Any]:
+        """The end of the form: for what is a data set of that id already, or may become one of that name."""
+        label = "Train on it" if saved else "Save and train on it"
+        return {self.name: gr.Textbox(name, visible=not saved), self.save: gr.Button(label, interactive=True)}
 
     def refusing(self, task: str, columns: list[str], reading: Mapping[str, Any]) -> dict[Any, Any]:
         """The form alone, to be mended."""

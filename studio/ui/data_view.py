@@ -24,6 +24,7 @@ LABELS = {
     "column_names": "Column names",
     "merge_label_spellings": "Merge label spellings",
     "near_duplicates": "Keep near duplicates together",
+    "drop_overlap": "Drop overlapping training rows",
     "validation_fraction": "Share for validation",
     "test_fraction": "Share for testing",
     "validation_file": "Validation file",
@@ -31,6 +32,7 @@ LABELS = {
     "dataset_config_name": "Configuration",
     "dataset_revision": "Revision",
 }
+COLOURS = {"training": "#0f7f8e", "validation": "#d9650b", "test": "#7a68c9"}
 _HELP = {spec.name: spec.help for group in (TextData, ImageData) for spec in specs(group)}
 CSS = """
 dl { display: flex; flex-wrap: wrap; gap: 0.5rem 2rem; margin: 0; }
@@ -127,11 +129,16 @@ def bars_title(told: dict[str, Any]) -> str:
 
 
 def table(told: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells of the first rows."""
+    """Headers and cells of the first rows; the label comes first, where long texts cannot push it out of sight."""
     names = [name for name in ("text", "text_pair", "group") if any(name in row for row in told["rows"])]
     headers = {"text": "text", "text_pair": "second text", "group": "group"}
-    cells = [[*(row.get(name, "") for name in names), ", ".join(row["labels"])] for row in told["rows"]]
-    return [*(headers[name] for name in names), "label"], cells
+    cells = [[", ".join(row["labels"]), *(row.get(name, "") for name in names)] for row in told["rows"]]
+    return ["label", *(headers[name] for name in names)], cells
+
+
+def widths(headers: list[str]) -> list[str]:
+    """How the columns of the first rows share the room."""
+    return ["20%", *([f"{80 // (len(headers) - 1)}%"] * (len(headers) - 1))]
 
 
 def caption(picture: dict[str, Any]) -> str:
