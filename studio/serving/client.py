@@ -261,7 +261,6 @@ class Server:
             raise self._gone() from error
 
     def _gone(self) -> RequestError | ServerGone:
-        self._child.end()
         fault = self._child.fault()
         return fault if isinstance(fault, RequestError) else ServerGone(str(fault))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +23,7 @@ class Model:
     def __init__(self, folder: Path):
         self.folder = folder
         self.predictor: Predictor | None = None
-        self.last_asked = time.monotonic()
+        self._last_asked = 0.0
         self._worker = ThreadPoolExecutor(1)  # a network answers one batch faster than two that share its cores
 
     def load(self, then: Callable[[Future], None]) -> None:
@@ -38,18 +39,24 @@ class Model:
             "text_pairs": bool(self.predictor.text_pairs),
         }
 
+    def idle_s(self) -> float:
+        """Seconds for which it could have been asked and was not."""
+        return 0.0 if self.predictor is None else max(0.0, time.monotonic() - self._last_asked)
+
     async def ask(self, items: Sequence[Any], top_k: int | None) -> "list[Prediction | RequestError | RunError]":
         """An answer for each item, or why there is none."""
-        self.last_asked = time.monotonic()
+        self._last_asked = math.inf
         try:
             return await asyncio.get_running_loop().run_in_executor(self._worker, self._answers, items, top_k)
         finally:
-            self.last_asked = time.monotonic()
+            self._last_asked = time.monotonic()
 
     def _load(self) -> None:
         gc.disable()  # looking for garbage where none arises takes a seventh of the time of all the imports
         try:
-            self.predictor = self._warm_predictor()
+            predictor = self._warm_predictor()
+            self._last_asked = time.monotonic()
+            self.predictor = predictor
         finally:
             gc.enable()
 

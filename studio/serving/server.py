@@ -72,7 +72,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 def _end_when_idle(server: uvicorn.Server, model: Model, idle_s: float) -> None:
-    while time.monotonic() - model.last_asked < idle_s:
+    while model.idle_s() < idle_s:
         time.sleep(min(1.0, idle_s / 10))
     server.should_exit = True
 

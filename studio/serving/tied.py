@@ -42,8 +42,11 @@ class Tied:
         return self.process.poll() is None
 
     def fault(self) -> RequestError | RunError:
-        """Why it ended: a RequestError where it refused what it was asked, in its own words."""
-        code = self.process.wait()
+        """Why it ended, once it has: a RequestError where it refused what it was asked, in its own words."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(_GRACE_S)
+        self.end()
+        code = self.process.returncode
         size = os.fstat(self._log.fileno()).st_size
         told = os.pread(self._log.fileno(), _LAST_WORDS_BYTES, max(0, size - _LAST_WORDS_BYTES))
         lines = [line.strip() for line in told.decode(errors="replace").splitlines() if line.strip()]

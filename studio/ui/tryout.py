@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +114,14 @@ def screen(shared: Shared) -> None:
             gr.Dataset(visible=False),
         )
 
+    @lru_cache(maxsize=64)  # a run is tested once
+    def test_rows(folder: Path) -> list[dict[str, str]]:
+        return ask_child(shared.root, "examples", str(folder), "--count", str(_EXAMPLES))
+
     def show_examples(name: str | None):
         try:
             run = runs.named(name)
-            asked = ("examples", str(run.folder), "--count", str(_EXAMPLES))
-            rows = [] if run.is_image else ask_child(shared.root, *asked)
+            rows = [] if run.is_image else test_rows(run.folder)
         except (RequestError, RunError):  # the data are gone or have changed: there is nothing honest to offer
             rows = []
         return gr.Dataset(samples=[[row["text"]] for row in rows], visible=bool(rows)), rows

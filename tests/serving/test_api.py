@@ -126,7 +126,7 @@ def test_the_command_serves_until_it_is_interrupted(text_classifier):
         url = process.stdout.readline().split()[-1]
         answer = None
         while answer is None or answer.status_code == 503:  # it says that it is loading
-            answer = httpx2.post(url, json={"inputs": "good"}, trust_env=False)
+            answer = httpx2.post(url, json={"inputs": "good"}, timeout=60, trust_env=False)
         assert len(answer.json()[0]) == 3
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0

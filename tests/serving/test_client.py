@@ -24,7 +24,8 @@ pytestmark = pytest.mark.xdist_group("serving")
 
 def servers() -> list[psutil.Process]:
     """The serving processes that this process has started."""
-    return [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    alive = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    return [p for p in alive if "studio.serving.server" in p.cmdline()]
 
 
 def copied(folder: Path, to: Path) -> Path:

@@ -59,7 +59,7 @@ def past(page, text: str):
 
 
 def served(server) -> list[psutil.Process]:
-    return psutil.Process(server.process.pid).children()
+    return [p for p in psutil.Process(server.process.pid).children() if "studio.serving.server" in p.cmdline()]
 
 
 def test_two_models_answer_side_by_side_and_previous_answers_stay(server, page):
