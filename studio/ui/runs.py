@@ -89,12 +89,16 @@ def screen(shared: Shared) -> None:
     def show(name: str | None, words_wanted: str, before: dict | None):
         return _detail(shared.root, streams, charts, name, words_wanted, before)
 
+    def look(rows: str | None, chosen: str | None, words_wanted: str, before: dict | None):
+        """Both at once: what asks every other second asks but once."""
+        *listed, follow = list_runs(rows, chosen)
+        return [*listed, follow, *show(chosen, words_wanted, before)]
+
     looks = {"show_progress": "hidden", "trigger_mode": "always_last"}
     listed = {"inputs": [shown_rows, shared.run], "outputs": [table, empty, shown_rows, shared.run], **looks}
     shown = {"inputs": [shared.run, search, seen], "outputs": detail, **looks}
-    timer = gr.Timer(_LOOKS_S)
-    timer.tick(list_runs, **listed)
-    timer.tick(show, **shown)
+    both = {"inputs": [shown_rows, *shown["inputs"]], "outputs": [*listed["outputs"], *detail], **looks}
+    gr.Timer(_LOOKS_S).tick(look, **both)
     shared.page.load(list_runs, **listed).then(show, **shown)
     gr.on([shared.run.change, search.change], show, **shown)
 

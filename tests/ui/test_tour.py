@@ -107,7 +107,7 @@ def test_from_data_to_an_answer(page, tab):
     expect(tab.locator("#run-result")).to_contain_text("On 200 rows that training never saw", timeout=20 * SECONDS)
 
     tab.get_by_role("button", name="Clone & edit").click()
-    expect(tab.get_by_text("The form starts from the settings of first")).to_be_visible(timeout=20 * SECONDS)
+    expect(tab.get_by_text("The form starts from the settings of first")).to_be_visible(timeout=60 * SECONDS)
     expect(tab.locator("#field-max_train_samples input")).to_have_value("400", timeout=20 * SECONDS)
     fill(tab, {"max_steps": "3"})
     start(tab, "second")
