@@ -117,6 +117,10 @@ class Run:
                 f"the run {self.folder} is being trained by process {self._lock.read().strip() or 'unknown'}: "
                 "wait for it or stop it first"
             ) from error
+        except OSError as error:
+            raise RequestError(
+                f"{self.folder / 'lock'} cannot be locked ({error.strerror}): keep runs on a disk that has locks"
+            ) from error
         os.register_at_fork(after_in_child=self._lock.close)  # loader processes may outlive a killed trainer
         self._lock.truncate(0)
         self._lock.write(f"{os.getpid()}\n")

@@ -76,7 +76,7 @@ class Engine:
                     taken |= set((job.device or "").split(","))
                 elif not job.started and self._waits(job):
                     waiting.append(job)
-            except (RequestError, OSError, ValueError, KeyError, TypeError) as error:  # it stops no other
+            except (OSError, ValueError, KeyError, TypeError) as error:  # it stops no other
                 self._tell(job.id, error)
         if waiting and self.queue.holder():
             waiting = []
@@ -91,7 +91,9 @@ class Engine:
                     break  # the order is kept: nothing smaller overtakes
                 if self._start(job, free[:wanted]):
                     free = free[wanted:]
-            except (RequestError, OSError, ValueError, KeyError, TypeError) as error:
+            except OSError as error:  # it is tried again
+                self._tell(job.id, error)
+            except (ValueError, KeyError, TypeError) as error:
                 self._tell(job.id, error)
                 self._give_up(job, str(error))
         return busy
@@ -162,8 +164,8 @@ class Engine:
         with contextlib.suppress(OSError):
             if standing(self.queue.folder(job)).state == "queued":
                 Run(self.queue.folder(job)).set_state("failed", reason)
-            if not self.queue.holds(job):
-                self.queue.drop(job)
+        if not self.queue.holds(job):
+            self.queue.drop(job)
 
     def _last_words(self) -> str:
         lines = (self.root / LOG).read_text(errors="replace").strip().splitlines()

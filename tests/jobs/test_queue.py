@@ -125,5 +125,8 @@ def test_a_lock_that_cannot_be_had_for_another_reason_than_another_engine_is_tol
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(engine.fcntl, "flock", refuse)
-    with pytest.raises(RequestError, match="cannot be locked .No locks available"):
-        engine.owner(root)
+    run = Run(root / "a")
+    run.folder.mkdir()
+    for ask in (lambda: engine.owner(root), run.lock):
+        with pytest.raises(RequestError, match="cannot be locked .No locks available"):
+            ask()
