@@ -70,7 +70,7 @@ def unpack(root: Path, file: Path) -> Path:
                 archive.extract(member, unfinished, filter="data")
         _disarm(Run(unfinished / top), file)
         (unfinished / top).rename(folder)
-    except (OSError, tarfile.TarError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, tarfile.TarError, ValueError, TypeError) as error:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{file} cannot be unpacked: {error}") from error
@@ -98,7 +98,12 @@ def _members(archive: tarfile.TarFile, file: Path) -> tuple[str, list[tarfile.Ta
 
 def _disarm(run: Run, file: Path) -> None:
     """Takes out of an unpacked run what would be carried out by itself: code by its path, flags, a place in a queue."""
-    record = run.record()
+    try:
+        record = run.record()
+    except RequestError:
+        record = None
+    if not isinstance(record, dict):
+        raise RequestError(f"{file} holds no packed run: its run.json cannot be read")
     if not re.fullmatch(r"\w[\w-]*", str(record.get("recipe"))):
         raise RequestError(f"{file} names {record.get('recipe')!r} as its recipe, and that is no name")
     record["id"] = run.folder.name
