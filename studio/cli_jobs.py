@@ -197,7 +197,7 @@ def discard(
     if not yes and not typer.confirm(f"remove {folder} with all it holds?", err=True):
         return
     if standing(folder).state == "queued":
-        with contextlib.suppress(RequestError):  # the database has forgotten it, or it has just begun
+        with contextlib.suppress(RequestError):  # it has just begun
             Queue(_root()).cancel(folder)
     control.discard(folder)
     _tell(folder, {"state": "removed"}, f"removed {folder}", as_json)

@@ -100,11 +100,10 @@ class Queue:
             RequestError: the run does not wait in the queue.
         """
         with self._database.writing() as session:  # the engine starts nothing meanwhile
-            job = session.scalar(select(Job).where(self._own, Job.folder == self._name(folder)))
-            if job is None or standing(folder).state != "queued":
+            if standing(folder).state != "queued":
                 raise _does_not_wait(folder)
             Run(folder).set_state("cancelled", "taken out of the queue")  # first: whoever dies now has cancelled it
-            session.delete(job)
+            session.execute(delete(Job).where(self._own, Job.folder == self._name(folder)))
 
     def begin(self, job: Job, device: str, now: float) -> bool:
         """Records that a job is being started on a device; False when it no longer waits."""
