@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from studio import cli_data, cli_evaluate, cli_jobs, launch
-from studio.errors import RequestError, RunError
+from studio.errors import RequestError, RunError, redacted
 from studio.models.folder import model_folder
 
 if TYPE_CHECKING:
@@ -147,8 +147,19 @@ def main() -> None:
     sys.argv = [word for word in sys.argv if word != "--debug"]  # accepted before and after the command's name
     try:
         app()
-    except (RequestError, RunError) as error:
+    except Exception as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {redacted(_told(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, RequestError) else 1)
+
+
+def _told(error: Exception) -> str:
+    """An error in one line, with what may help."""
+    if isinstance(error, RequestError | RunError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error} (--debug shows where)"
+    text = " ".join(str(error).split("\n[")[0].split())  # SQLAlchemy adds the statement
+    return f"{type(error).__name__}: {text} (--debug shows where)"

@@ -1,5 +1,6 @@
 """The event stream of a run: one JSON object a line, appended by one writer, read by anyone from a byte offset."""
 
+import contextlib
 import json
 import math
 import os
@@ -43,14 +44,27 @@ def read(path: Path, offset: int = 0) -> tuple[list[Event], int]:
         data = file.read()
     whole = data[: data.rfind(b"\n") + 1]
     found = []
-    for line in whole.splitlines():
+    for row in _rows(whole.splitlines()):
         try:
-            event = Event(**json.loads(line))
-        except (ValueError, TypeError, RecursionError):
+            event = Event(**row)
+        except TypeError:
             continue
         if isinstance(event.time, int | float) and isinstance(event.step, int) and isinstance(event.data, dict):
             found.append(event)
     return found, offset + len(whole)
+
+
+def _rows(lines: list[bytes]) -> list[Any]:
+    """What JSON lines say, without those that are damaged: all at once, which is faster, where none is."""
+    with contextlib.suppress(ValueError, RecursionError):
+        rows = json.loads(b"[" + b",".join(lines) + b"]")
+        if len(rows) == len(lines):
+            return rows
+    rows = []
+    for line in lines:
+        with contextlib.suppress(ValueError, RecursionError):
+            rows.append(json.loads(line))
+    return rows
 
 
 def without_replaced(events: list[Event]) -> list[Event]:

@@ -7,7 +7,7 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar
@@ -64,11 +64,32 @@ def set_threads() -> None:
         os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
 
 
-def command(processes: int) -> list[str]:
-    """How a job of so many processes is started, up to the name of the recipe."""
+def command(processes: int, here: bool = False) -> list[str]:
+    """How a job of so many processes is started, up to the name of the recipe.
+
+    Args:
+        here: by this very Python, whatever Accelerate is configured to do elsewhere, instead of as a person types it.
+    """
     if processes == 1:
-        return ["python"]
-    return ["accelerate", "launch", "--multi_gpu", "--num_processes", str(processes)]
+        return [sys.executable if here else "python"]
+    accelerate = ["accelerate", "launch"]
+    if here:
+        accelerate = [sys.executable, "-m", "accelerate.commands.launch", "--gpu_ids", "all"]
+        accelerate += ["--num_machines", "1", "--machine_rank", "0", "--main_process_port", "0"]
+    return [*accelerate, "--multi_gpu", "--num_processes", str(processes)]
+
+
+@contextlib.contextmanager
+def environment_kept() -> Iterator[None]:
+    """What the block settles for a training process is forgotten after it, where other jobs are started from."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        if "huggingface_hub" in sys.modules and not before.get("HF_HUB_OFFLINE"):
+            sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE = False
 
 
 def use_one_gpu() -> None:

@@ -119,18 +119,39 @@ class Recipe:
                 raise
             sys.exit({RequestError: 2, RunError: 1}.get(type(error), 130))
 
-    def queue(self, argv: list[str], processes: int = 1) -> tuple[Run, list[str]]:
-        """Makes the folder of a run that is to start later, and the flags for its start beside the folder.
+    def queue(self, argv: list[str], processes: int = 1, holds_queue: bool = False, parent: str | None = None) -> Run:
+        """Makes the folder of a run that is to start later; leaves this process as it was.
+
+        Args:
+            parent: the id of the run that this one does again with other settings.
 
         Raises:
             RequestError: the settings cannot be carried out, as far as that shows before data and weights are read.
         """
-        run, settings, _ = self._start(argv, state="queued", processes=processes)
+        if self.parse(argv)["output"].dry_run:
+            again = shlex.join([*launch.command(processes), f"recipes/{self.path.name}", *argv])
+            raise RequestError(f"--dry_run keeps nothing, so there is nothing to queue: {again}")
+        with launch.environment_kept():
+            run, _, _ = self._start(argv, "queued", processes, holds_queue=holds_queue, parent=parent)
         run.unlock()
-        return run, _later(settings["output"])
+        return run
+
+    def check_resume(self, run: Run, argv: list[str]) -> None:
+        """Makes sure that a run could be resumed with these flags.
+
+        Raises:
+            RequestError: one of them asks for something else than the run was started with, or for a file that is
+                not there.
+        """
+        _check_files(_find(self._agreed(run, argv), Data))
 
     def _start(
-        self, argv: list[str], state: str = "starting", processes: int | None = None
+        self,
+        argv: list[str],
+        state: str = "starting",
+        processes: int | None = None,
+        holds_queue: bool = False,
+        parent: str | None = None,
     ) -> tuple[Run, dict[str, Settings], bool]:
         """The run folder, new or resumed, and its settings."""
         os.umask(0o077)  # run folders hold data: they are for their owner
@@ -148,11 +169,7 @@ class Recipe:
         if output.resume_from_checkpoint:
             run, settings = self._resumed(Path(output.output_dir), argv)
         data, model, training = (_find(settings, kind) for kind in (Data, ModelChoice, Training))
-        for spec in specs(type(data)):
-            if spec.path and (name := getattr(data, spec.name)) and launch.missing_file(name):
-                from studio.data.reading import files
-
-                files.parts(Path(name), "text")  # says what is not there
+        _check_files(data)
         launch.settle_hub([data.dataset_name, model.model_name_or_path])
         located(model.model_name_or_path)
         if not output.resume_from_checkpoint:
@@ -171,7 +188,15 @@ class Recipe:
                 recipe=self.path.stem,
                 task=self.task,
                 command=[*command, f"recipes/{self.path.name}", *argv],
-                start={"recipe": str(self.path), "arguments": _later(output), "processes": processes},
+                start={
+                    "recipe": str(self.path.absolute()),
+                    "arguments": _later(output),
+                    "processes": processes,
+                    "cwd": str(Path.cwd()),
+                    "holds_queue": holds_queue,
+                },
+                parent=parent,
+                metric_for_best_model=training.metric_for_best_model,
                 state=state,
                 settings=header + frozen(settings),
                 seed=training.seed,
@@ -196,6 +221,16 @@ class Recipe:
         run.forget("train.rank*.log", REQUEST)
         if not os.environ.get("STUDIO_SUPERVISED"):
             run.forget("exit.json", "supervisor.json")  # of an earlier start
+        elif run.state() == "cancelled":
+            raise RequestError(f"{folder} was taken out of the queue while it was being started")
+        return run, self._agreed(run, argv)
+
+    def _agreed(self, run: Run, argv: list[str]) -> dict[str, Settings]:
+        """The settings of a run, with what a resume may say anew.
+
+        Raises:
+            RequestError: a flag asks for another setting.
+        """
         asked = self.parse(["--config", str(run.config), *argv])
         before, now = (yaml.safe_load(frozen(s)) for s in (self.parse(["--config", str(run.config)]), asked))
         # the rows themselves are compared by their ids, so that the data may lie elsewhere, as on another machine
@@ -206,7 +241,7 @@ class Recipe:
                     f"--{name} {new} differs from the run's own {before.get(name)}, and a resumed run keeps its "
                     f"settings: leave the flag out, or start a new run by --config {run.config} --{name} {new}"
                 )
-        return run, asked
+        return asked
 
     def _carry_out(self, run: Run, settings: dict[str, Settings], created: bool) -> None:
         """Calls the recipe's function and records how it went."""
@@ -271,10 +306,22 @@ def by_name(name: str) -> Recipe:
     Raises:
         RequestError: there is none; names those there are.
     """
-    places = [Path("recipes"), Path(__file__).parent.parent / "recipes"]
-    for file in (Path(name), *(place / f"{Path(name).stem}.py" for place in places)):
-        if file.is_file() and file.suffix == ".py" and (found := load(file.absolute())):
-            return found
+    file = file_of(name, Path.cwd())
+    if found := load(file):
+        return found
+    raise RequestError(f"{file} is no recipe: it defines no RECIPE")
+
+
+def file_of(name: str, here: Path) -> Path:
+    """The file that a recipe's name stands for, as seen from the folder `here`; it is not opened.
+
+    Raises:
+        RequestError: there is none.
+    """
+    places = [here / "recipes", Path(__file__).parent.parent / "recipes"]
+    for file in (here / name, *(place / f"{Path(name).stem}.py" for place in places)):
+        if file.is_file() and file.suffix == ".py":
+            return file.absolute()
     known = [file.stem for place in places for file in sorted(place.glob("*.py"))]
     raise RequestError(f"there is no recipe {name!r}: there are {', '.join(dict.fromkeys(known))}")
 
@@ -312,9 +359,23 @@ def _config_first(argv: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _later(output: Output) -> list[str]:
-    """The flags that config.yaml does not hold, for a run whose folder is known."""
-    values = {spec.name: getattr(output, spec.name) for spec in specs(Output)}
-    return to_flags({n: v for n, v in values.items() if n not in ("output_dir", "resume_from_checkpoint") and v})
+    """The flags that config.yaml does not hold and that differ from what they are by themselves."""
+    of_this_start = ("output_dir", "resume_from_checkpoint", "dry_run")
+    return to_flags(
+        {
+            s.name: v
+            for s in specs(Output)
+            if s.name not in of_this_start and (v := getattr(output, s.name)) != s.default
+        }
+    )
+
+
+def _check_files(data: Data) -> None:
+    for spec in specs(type(data)):
+        if spec.path and (name := getattr(data, spec.name)) and launch.missing_file(name):
+            from studio.data.reading import files
+
+            files.parts(Path(name), "text")  # says what is not there
 
 
 def frozen(settings: dict[str, Settings]) -> str:

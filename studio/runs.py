@@ -111,11 +111,15 @@ class Run:
         self._lock = os.fdopen(os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             time.sleep(0.2)  # one that came at the same moment may not have said yet who it is
             raise RequestError(
                 f"the run {self.folder} is being trained by process {self._lock.read().strip() or 'unknown'}: "
                 "wait for it or stop it first"
+            ) from error
+        except OSError as error:
+            raise RequestError(
+                f"{self.folder / 'lock'} cannot be locked ({error.strerror}): keep runs on a disk that has locks"
             ) from error
         os.register_at_fork(after_in_child=self._lock.close)  # loader processes may outlive a killed trainer
         self._lock.truncate(0)
@@ -148,6 +152,11 @@ class Run:
             return json.loads((self.folder / "run.json").read_text())
         except (OSError, ValueError, RecursionError) as error:
             raise RequestError(f"{self.folder} is not a run folder: it has no readable run.json") from error
+
+    def start(self) -> dict[str, Any]:
+        """How the run was first started, as far as its record says: recipe, arguments, processes, cwd ..."""
+        start = self.record().get("start")
+        return start if isinstance(start, dict) else {}
 
     def settings(self) -> dict[str, Any]:
         """The settings of the run as it was started."""

@@ -13,8 +13,12 @@ _LATEST = 50  # points of the training loss that a row keeps, to draw and to rec
 
 
 def run_folders(root: Path) -> list[Path]:
-    """The run folders below a run root, the newest first; a broken one is among them."""
-    folders = {file.parent for name in ("run.json", "status.json") for file in root.glob(f"*/{name}")}
+    """The run folders below a run root, the newest first; a broken one is among them.
+
+    A run that is kept elsewhere and was queued here is linked to from the root.
+    """
+    found = {file.parent for name in ("run.json", "status.json") for file in root.resolve().glob(f"*/{name}")}
+    folders = {folder.resolve() if folder.is_symlink() else folder for folder in found}
     return sorted(folders, key=_changed, reverse=True)
 
 
@@ -33,7 +37,7 @@ def run_folder(root: Path, name: str) -> Path:
     """
     for folder in (Path(name), root / name):
         if (folder / "run.json").exists():
-            return folder.absolute()
+            return folder.resolve()
     found = [folder for folder in run_folders(root) if folder.name.startswith(name)]
     if len(found) == 1:
         return found[0]
@@ -54,13 +58,16 @@ class _Progress:
     def read_on(self, file: Path, metric: str) -> None:
         found, self.offset = events.read(file, self.offset)
         for event in found:
-            if isinstance(at := event.data.get("resumed_from"), int):
+            data = event.data
+            if event.kind == "metric":
+                if isinstance(score := data.get(metric), int | float):
+                    self.scores.append((event.step, score))
+                if isinstance(loss := data.get("loss"), int | float):
+                    self.losses.append((event.step, event.time, loss))
+            elif isinstance(at := data.get("resumed_from"), int):
                 self.scores = [point for point in self.scores if point[0] <= at]
                 self.losses = []  # the time between two starts says nothing about a step
-            self.total = event.data.get("max_steps", self.total)
-            if event.kind == "metric":
-                self.scores += events.series([event], metric)
-                self.losses += [(step, event.time, loss) for step, loss in events.series([event], "loss")]
+            self.total = data.get("max_steps", self.total)
         self.losses = self.losses[-_LATEST:]
 
     @property
@@ -115,7 +122,8 @@ class Listing:
     def _read_record(self, folder: Path) -> dict[str, Any]:
         try:
             record = Run(folder).record()
-            record["metric"] = Run(folder).settings().get("metric_for_best_model", "f1_macro")
+            known = record if "metric_for_best_model" in record else Run(folder).settings()  # of an older studio
+            record["metric"] = known.get("metric_for_best_model", "f1_macro")
         except (RequestError, OSError, ValueError, AttributeError, TypeError):  # a broken folder is listed as broken
             return {}
         self._records[folder] = record

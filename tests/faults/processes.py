@@ -14,7 +14,7 @@ import psutil
 from transformers import TrainerCallback
 
 from studio import events, processes
-from studio.jobs import control, engine
+from studio.jobs import control, engine, start
 from studio.jobs.queue import Queue
 from studio.jobs.standing import standing
 from studio.recipe import load
@@ -50,8 +50,8 @@ def queued(root: Path, name: str, body: str, start: bool = True) -> Path:
     file = root / f"toy_{name}.py"
     file.write_text(TOY.format(body=body))
     recipe = load(file)
-    run, arguments = recipe.queue(["--output_dir", str(root / name)])
-    Queue(root).add(run.folder, file, arguments)
+    run = recipe.queue(["--output_dir", str(root / name)])
+    Queue(root).add(run.folder)
     if start:
         engine.ensure(root)
     return run.folder
@@ -160,9 +160,7 @@ def row_10(folder: Path) -> Result:
             time.sleep(0.05)
             seen = state(run)
         if seen in expected and "t" in killed:
-            Queue(root).add(run, root / "toy_job.py", [])
-            Run(run).set_state("queued")
-            engine.ensure(root)
+            start.resume(root, run, [])
             until(lambda: state(run) == "running", 60)
         clear(root)
         return "" if seen in expected else f"{killed} killed: shown as {seen}"

@@ -28,7 +28,7 @@ def row_13(folder: Path) -> Result:
         def write(kill=kill, writing=writing) -> None:
             queue = Queue(folder)
             for n in range(10**6):
-                queue.add(Path(f"{kill}-{n}"), Path("recipe.py"), [])
+                queue.add(folder / f"{kill}-{n}")
                 os.write(writing, f"{kill}-{n}\n".encode())
 
         pid = fork(write, folder / "log")
@@ -44,7 +44,7 @@ def row_13(folder: Path) -> Result:
         complaints.append("" if acknowledged else f"writer {kill} has written nothing")
     with sqlite3.connect(folder / "studio.sqlite") as database:
         sound = database.execute("PRAGMA integrity_check").fetchone()[0]
-        present = {name for (name,) in database.execute("SELECT folder FROM jobs")}
+        present = {name for (name,) in database.execute("SELECT folder FROM queue_2")}
     if told - present or sound != "ok":
         complaints[0] = f"{len(told - present)} lost, integrity {sound}"
     return result(complaints, f"writers killed; {len(told & present):,} of {len(told):,} acknowledged writes present")
@@ -54,11 +54,11 @@ def row_14(folder: Path) -> Result:
     def write(writer: int) -> str:
         queue = Queue(folder)
         for n in range(WRITES):
-            queue.add(Path(f"{writer}-{n}"), Path("recipe.py"), [])
+            queue.add(folder / f"{writer}-{n}")
         return ""
 
     complaints = each(write, range(WRITERS), at_once=WRITERS)
-    present = len(Queue(folder).jobs("queued"))
+    present = len(Queue(folder).jobs())
     complaints.append("" if present == WRITERS * WRITES else f"{present} are present")
     found = result(complaints, "")
     told = f"{present:,}/{WRITERS * WRITES:,} writes of {WRITERS} processes present, none refused"

@@ -72,10 +72,10 @@ def root(tmp_path):
 def studio(root):
     """Runs a command of `python -m studio` on the run root."""
 
-    def call(*arguments, code: int = 0, env: dict[str, str] | None = None):
+    def call(*arguments, code: int = 0, env: dict[str, str] | None = None, cwd: Path = ROOT):
         done = subprocess.run(
             [sys.executable, "-m", "studio", *map(str, arguments)],
-            cwd=ROOT,
+            cwd=cwd,
             env=os.environ | {"STUDIO_RUNS": str(root)} | (env or {}),
             capture_output=True,
             text=True,

@@ -5,11 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
 
-from studio.jobs import engine
+from studio.errors import RequestError
+from studio.jobs import engine, start
+from studio.jobs.standing import standing
+from studio.runs import Run
 from tests.jobs.conftest import ENDLESS, QUICK, state, until
 
 
@@ -84,6 +88,16 @@ def test_after_a_failure_the_queue_goes_on_unless_it_was_told_to_hold(root, stud
     until(lambda: state(root / "c") == "failed", 60)
     until(lambda: engine.owner(root) is None, 30)
     assert state(root / "d") == "queued" and order(root) == ["b"]
+    listed = studio("queue")
+    assert "nothing starts, since c has failed" in listed.stderr and "failed" in listed.stdout
+    assert "nothing starts, since c has failed" in studio("resume", "a").stderr
+    studio("resume", "c")  # behind the others, and it keeps its wish
+    studio("run", quick, "--output_dir", root / "e")
+    until(lambda: order(root) == ["b", "d"] and state(root / "c") == "failed", 60)
+    until(lambda: engine.owner(root) is None, 30)
+    assert state(root / "a") == "failed" and state(root / "e") == "queued"
+    assert json.loads(studio("queue", "release", "--json").stdout) == [{"run": "c"}]
+    until(lambda: order(root) == ["b", "d", "e"], 60)
 
 
 def test_the_queue_is_rebuilt_from_the_folders_when_the_database_is_lost(root, studio, recipe):
@@ -93,9 +107,152 @@ def test_the_queue_is_rebuilt_from_the_folders_when_the_database_is_lost(root, s
     psutil.Process(engine.owner(root)).kill()
     for file in root.glob("studio.sqlite*"):
         file.unlink()
-    studio("queue", "restore")
+    assert json.loads(studio("queue", "restore", "--json").stdout) == [{"run": "b"}]
+    until(lambda: engine.owner(root))
+    time.sleep(1)
+    assert state(root / "b") == "queued"  # the running one has the device, though the database knows nothing of it
     studio("stop", "a", "--wait")
     until(lambda: order(root) == ["b"], 60)
+
+
+def test_a_damaged_database_is_set_aside_and_made_anew(root, studio, recipe):
+    studio("run", recipe(ENDLESS), "--output_dir", root / "a")
+    until(lambda: state(root / "a") == "running")
+    studio("run", recipe(QUICK), "--output_dir", root / "b")
+    psutil.Process(engine.owner(root)).kill()
+    for file in root.glob("studio.sqlite-*"):
+        file.unlink()
+    (root / "studio.sqlite").write_text("this is no database " * 1000)
+    told = studio("queue", code=2).stderr
+    assert "cannot be used" in told and "queue restore" in told
+    assert "studio.sqlite.damaged-1" in studio("queue", "restore").stderr
+    studio("stop", "a", "--wait")
+    until(lambda: order(root) == ["b"], 60)
+
+
+def test_a_run_root_that_is_moved_keeps_its_queue(root, studio, recipe):
+    first, quick = recipe(ENDLESS), recipe(QUICK)
+    studio("run", first, "--output_dir", root / "a")
+    until(lambda: state(root / "a") == "running")
+    for name in "bc":
+        studio("run", quick, "--output_dir", root / name)
+    studio("queue", "move", "c", "1")
+    psutil.Process(engine.owner(root)).kill()
+    studio("stop", "a", "--force", "--wait")
+    moved = root.with_name("runs-moved")  # the fixture ends what serves a folder whose name begins so
+    root.rename(moved)
+    studio("queue", env={"STUDIO_RUNS": str(moved)})  # starts the engine again, since something waits
+    until(lambda: order(moved) == ["c", "b"], 60)
+
+
+def test_a_job_runs_where_it_was_queued_and_not_under_the_marks_of_another_job(root, studio, recipe, tmp_path):
+    told = "(run.folder / 'told').write_text(os.getcwd() + ' ' + ' '.join(sorted(os.environ)))"
+    mark = {
+        "STUDIO_RUN": str(root / "other"),
+        "STUDIO_SUPERVISED": "1",
+        "RANK": "0",
+        "ACCELERATE_MIXED_PRECISION": "no",
+    }
+    studio("run", recipe(told), "--output_dir", root / "a", env=mark, cwd=tmp_path)
+    until(lambda: state(root / "a") == "finished", 60)
+    where, *names = (root / "a/told").read_text().split()
+    assert where == str(tmp_path) and not {"RANK", "ACCELERATE_MIXED_PRECISION"} & set(names)
+    served_by = psutil.Process(engine.owner(root)).environ()
+    assert not set(mark) & set(served_by)
+
+
+def test_a_job_whose_supervisor_never_appears_fails_after_some_attempts_and_says_why(root, studio, recipe):
+    studio("run", recipe(ENDLESS), "--output_dir", root / "a")
+    until(lambda: state(root / "a") == "running")
+    studio("run", recipe(QUICK), "--output_dir", root / "b")
+    (root / "b/supervisor.lock").mkdir()  # which the supervisor cannot open
+    studio("run", recipe(QUICK), "--output_dir", root / "c")
+    studio("stop", "a", "--wait")
+    until(lambda: order(root) == ["c"], 60)
+    found = standing(root / "b")
+    assert found.state == "failed" and "3 attempts" in found.reason and "supervisor.lock" in found.reason
+    assert (root / "engine.log").read_text().count("IsADirectoryError") == 3
+
+
+def test_a_job_that_cannot_be_looked_at_stops_no_other(root, studio, recipe):
+    studio("run", recipe(ENDLESS), "--output_dir", root / "a")
+    until(lambda: state(root / "a") == "running")
+    gone = recipe(QUICK)
+    studio("run", gone, "--output_dir", root / "b")
+    studio("run", recipe(QUICK), "--output_dir", root / "c")
+    gone.unlink()
+    studio("stop", "a", "--wait")
+    until(lambda: order(root) == ["c"], 60)
+    assert standing(root / "b").state == "failed" and "there is no recipe" in standing(root / "b").reason
+
+
+def test_a_job_typed_by_hand_has_the_device_and_what_is_queued_waits_for_it(root, studio, recipe):
+    command = [sys.executable, str(recipe(ENDLESS)), "--output_dir", str(root / "byhand")]
+    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": "."}):
+        until(lambda: state(root / "byhand") == "running")
+        studio("run", recipe(QUICK), "--output_dir", root / "a")
+        until(lambda: engine.owner(root))
+        time.sleep(1)
+        assert state(root / "a") == "queued" and order(root) == []
+        studio("stop", "byhand", "--wait")
+    until(lambda: order(root) == ["a"], 60)
+
+
+def test_a_finished_run_keeps_its_device_until_its_process_has_ended(root, studio, recipe):
+    held = "import atexit; atexit.register(lambda: (time.sleep(3), (run.folder / 'ended').touch()))"
+    studio("run", recipe(held), "--output_dir", root / "a")
+    studio("run", recipe("assert (run.folder.parent / 'a/ended').exists()"), "--output_dir", root / "b")
+    until(lambda: state(root / "b") == "finished", 60)
+
+
+def test_a_trial_of_a_few_steps_is_made_at_once_and_leaves_nothing(root, studio, recipe, tmp_path):
+    done = studio("run", recipe("raise ValueError('tried')"), "--dry_run", code=1, env={"TMPDIR": str(tmp_path)})
+    assert "tried" in done.stderr and list(root.iterdir()) == [] and not list(tmp_path.glob("dry-run-*"))
+    with pytest.raises(RequestError, match="nothing to queue: python recipes/toy0.py --dry_run"):
+        start.queue_run(root, str(recipe(QUICK)), ["--dry_run"])
+
+
+def test_a_run_that_is_kept_elsewhere_is_listed_and_found_by_its_name(root, studio, recipe, tmp_path):
+    studio("run", recipe(QUICK), "--output_dir", tmp_path / "elsewhere/mine")
+    until(lambda: state(tmp_path / "elsewhere/mine") == "finished", 60)
+    rows = json.loads(studio("runs", "--json").stdout)
+    assert [(row["run"], row["folder"]) for row in rows] == [("mine", str(tmp_path / "elsewhere/mine"))]
+    studio("discard", "mine", "--yes")
+    assert json.loads(studio("runs", "--json").stdout) == [] and not (tmp_path / "elsewhere/mine").exists()
+
+
+def test_a_run_is_done_again_with_other_settings_and_says_of_which_it_comes(root, studio, recipe):
+    file = recipe(QUICK)
+    studio("run", file, "--num_processes", "1", "--seed", "7", "--output_dir", root / "a")
+    until(lambda: state(root / "a") == "finished", 60)
+    told = json.loads(studio("again", "a", "--learning_rate", "1e-4", "--json").stdout)
+    run = Run(told["run"])
+    settings = run.settings()
+    assert (settings["seed"], settings["learning_rate"]) == (7, 1e-4)
+    assert run.record()["parent"] == "a" and run.start()["recipe"] == str(file)
+
+
+def test_what_a_resumed_run_is_told_is_checked_at_once_and_survives_the_engine(root, studio, recipe, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\n")
+    waits = recipe("(run.folder / 'read').write_text(data.dataset_name); " + ENDLESS)
+    studio("run", waits, "--dataset_name", rows, "--output_dir", root / "a")
+    until(lambda: state(root / "a") == "running")
+    studio("stop", "a", "--wait")
+    rows.rename(tmp_path / "moved.csv")
+    assert "unknown setting --datasetname" in studio("resume", "a", "--datasetname", "x", code=2).stderr
+    assert "there is no file" in studio("resume", "a", "--dataset_name", "nosuch.csv", code=2).stderr
+    assert "differs from the run's own" in studio("resume", "a", "--seed", "8", code=2).stderr
+    assert state(root / "a") == "stopped"
+    blocker = recipe(ENDLESS)
+    studio("run", blocker, "--output_dir", root / "b")
+    until(lambda: state(root / "b") == "running")
+    studio("resume", "a", "--dataset_name", "moved.csv", cwd=tmp_path)
+    psutil.Process(engine.owner(root)).kill()
+    studio("stop", "b", "--wait")
+    studio("runs")  # starts the engine again, since something waits
+    until(lambda: state(root / "a") == "running", 30)
+    until(lambda: (root / "a/read").read_text() == "moved.csv")
 
 
 @pytest.mark.parametrize("recipe_name", ["bert_sentimant", "no/such.py"])
@@ -104,23 +261,6 @@ def test_a_wrong_recipe_or_setting_is_refused_before_anything_is_queued(root, st
     done = studio("run", recipe(QUICK), "--learning_rate", "7", "--output_dir", root / "a", code=2)
     assert "--learning_rate must be at most 1" in done.stderr and not (root / "a").exists()
     assert json.loads(studio("queue", "--json").stdout) == []
-
-
-def test_a_packed_run_goes_on_elsewhere_with_its_data_elsewhere(root, studio, recipe, tmp_path):
-    rows = tmp_path / "rows.csv"
-    rows.write_text("text,label\n")
-    studio("run", recipe(ENDLESS), "--dataset_name", rows, "--output_dir", root / "a")
-    until(lambda: state(root / "a") == "running")
-    assert "is running: stop it first" in studio("pack", "a", tmp_path / "a.tar", code=2).stderr
-    studio("stop", "a", "--wait")
-    studio("pack", "a", tmp_path / "a.tar")
-    assert "exists: remove or rename it first" in studio("unpack", tmp_path / "a.tar", code=2).stderr
-    (root / "a").rename(tmp_path / "gone")
-    rows.rename(tmp_path / "moved.csv")
-    studio("unpack", tmp_path / "a.tar")
-    assert state(root / "a") == "stopped"
-    studio("resume", "a", "--dataset_name", tmp_path / "moved.csv")
-    until(lambda: state(root / "a") == "running")
 
 
 def test_a_run_that_was_stopped_goes_on_at_once_and_is_never_taken_for_failed(root, studio, recipe):
