@@ -68,13 +68,18 @@ def _rows(lines: list[bytes]) -> list[Any]:
 
 
 def without_replaced(events: list[Event]) -> list[Event]:
-    """Drops the metrics that a resumed run went on to write again: those beyond its `resumed_from` step."""
-    kept: list[Event] = []
-    for event in events:
+    """Drops the metrics that a resumed run went on to write again.
+
+    Those are what lies beyond its `resumed_from` step, and at that step a validation that had been broken off.
+    """
+    kept: dict[Any, Event] = {}
+    for place, event in enumerate(events):
         if isinstance(event.data.get("resumed_from"), int):
-            kept = [e for e in kept if e.kind != "metric" or e.step <= event.data["resumed_from"]]
-        kept.append(event)
-    return kept
+            kept = {k: e for k, e in kept.items() if e.kind != "metric" or e.step <= event.data["resumed_from"]}
+        measured = (event.step, *event.data) if event.kind == "metric" else place
+        kept.pop(measured, None)
+        kept[measured] = event
+    return list(kept.values())
 
 
 def series(events: list[Event], name: str) -> list[tuple[int, float]]:

@@ -6,6 +6,10 @@ import sys
 from studio import launch
 from studio.errors import RunError, redacted
 
+OUT_OF_MEMORY = (
+    "out of memory: halve --per_device_train_batch_size and double --gradient_accumulation_steps "
+    "(same result), or set --activation_checkpointing"
+)
 # How safetensors and torch say that they could not write.
 _NO_SPACE = ("No space left", "os error 28", "PytorchStreamWriter failed", "inline_container", "iostream error")
 
@@ -21,11 +25,7 @@ def failure(error: BaseException) -> RunError:
         told = "the disk is full: make room (`df -h` shows how much there is) and resume, or lower --save_total_limit"
         return RunError(told, "disk")
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():
-        return RunError(
-            "out of memory: halve --per_device_train_batch_size and double --gradient_accumulation_steps "
-            "(same result), or set --activation_checkpointing",
-            "memory",
-        )
+        return RunError(OUT_OF_MEMORY, "memory")
     if "DataLoader worker" in text:
         return RunError(
             "a process that prepares batches was killed, mostly because memory ran out: lower "

@@ -178,17 +178,17 @@ class Tee:
                 self.log.flush()
         try:
             return self.screen.write(text)
-        except BrokenPipeError:
+        except OSError:
             return self._go_dark(text)
 
     def flush(self) -> None:
         try:
             self.screen.flush()
-        except BrokenPipeError:
+        except OSError:
             self._go_dark("")
 
     def _go_dark(self, text: str) -> int:
-        """Nobody reads the screen any more, such as `head`: the job goes on, and the log has it all."""
+        """The pipe was closed, as by `head`, or the terminal: the job goes on, and the log has it all."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.screen.fileno())
         os.close(nowhere)

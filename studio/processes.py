@@ -19,8 +19,8 @@ def this_machine() -> dict[str, str | None]:
 
 
 def myself() -> dict[str, Any]:
-    """This process, as `alive` takes it: pid, start time (seconds since the epoch), host and boot id."""
-    return {"pid": os.getpid(), "started": psutil.Process().create_time(), **this_machine()}
+    """This process, as `alive` takes it: pid, start time, host and boot id."""
+    return {"pid": os.getpid(), "started": _started(psutil.Process()), **this_machine()}
 
 
 def alive(process: dict[str, Any]) -> bool | None:
@@ -32,20 +32,45 @@ def alive(process: dict[str, Any]) -> bool | None:
         return False
     try:
         found = psutil.Process(process["pid"])
-        same = abs(found.create_time() - process["started"]) < 1  # the clock that counts them may be set
+        same = abs(_started(found) - process["started"]) < 0.01
         return same and found.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return False
 
 
 def of_run(folder: Path) -> list[psutil.Process]:
     """The processes that bear the mark of a run, whatever group or session they are in."""
+    return _with_environment({MARK: mark(folder)})
+
+
+def mark(folder: Path) -> str:
+    """The mark of a run's processes: its folder by the one name that leads there without links and dots."""
+    return str(folder.resolve())
+
+
+def of_launch(process: psutil.Process) -> list[psutil.Process]:
+    """A process, and where a launcher started it as one of several ranks, the other ranks on this machine."""
+    given = process.environ()
+    shared = {name: given.get(name) for name in ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT")}
+    return [process, *(_with_environment(shared) if all(shared.values()) else [])]
+
+
+def _with_environment(wanted: dict[str, str]) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == str(folder) and process.pid != os.getpid():
+            given = process.environ()
+            if process.pid != os.getpid() and all(given.get(name) == value for name, value in wanted.items()):
                 found.append(process)
     return found
+
+
+def _started(process: psutil.Process) -> float:
+    """When a process started: seconds since the boot on Linux, so that nobody changes it by setting the clock."""
+    if not psutil.LINUX:
+        return process.create_time()
+    after_name = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2]
+    return int(after_name.split()[19]) / os.sysconf("SC_CLK_TCK")  # proc(5): the 22nd field, of which two went before
 
 
 def end(processes: list[psutil.Process], grace_s: float) -> None:

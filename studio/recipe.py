@@ -1,7 +1,6 @@
 """A recipe: a function with typed settings that can be read from flags and YAML, launched and resumed."""
 
 import contextlib
-import dataclasses
 import importlib.util
 import json
 import os
@@ -18,13 +17,13 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from studio import dry_run, failures, launch
+from studio import dry_run, failures, heartbeat, launch, stopping
 from studio.config import Data, ModelChoice, Output, Training
 from studio.errors import RequestError, RunError, redacted
 from studio.fields import Parser, Settings, read_yaml, specs, to_flags, to_yaml
 from studio.models.folder import located
 from studio.runs import Run, new_folder
-from studio.stopping import REQUEST, SIGNALS
+from studio.stopping import REQUEST, SIGNALS, Stopped
 from studio.trainer_arguments import trainer_arguments
 
 
@@ -173,9 +172,7 @@ class Recipe:
         launch.settle_hub([data.dataset_name, model.model_name_or_path])
         located(model.model_name_or_path)
         if not output.resume_from_checkpoint:
-            if output.dry_run:
-                output = dataclasses.replace(output, output_dir=tempfile.mkdtemp(prefix="dry-run-"))
-            folder = launch.from_rank_zero(lambda: output.output_dir or str(new_folder(self.path.stem)))
+            folder = launch.from_rank_zero(lambda: _place(output, self.path.stem))
             run = Run(folder, writes=launch.rank() == 0)
             run.rehearsal = output.dry_run
             command = launch.command(processes)
@@ -218,9 +215,9 @@ class Recipe:
             raise RequestError(f"{folder} is finished: nothing is left to resume. Start a new run from its config.yaml")
         run.lock()
         run.resumed = True
-        run.forget("train.rank*.log", REQUEST)
-        if not os.environ.get("STUDIO_SUPERVISED"):
-            run.forget("exit.json", "supervisor.json")  # of an earlier start
+        run.forget("train.rank*.log")
+        if not os.environ.get("STUDIO_SUPERVISED"):  # else they are of this start, a request that came early too
+            run.forget(REQUEST, "exit.json", "supervisor.json")
         elif run.state() == "cancelled":
             raise RequestError(f"{folder} was taken out of the queue while it was being started")
         return run, self._agreed(run, argv)
@@ -247,9 +244,21 @@ class Recipe:
         """Calls the recipe's function and records how it went."""
         SIGNALS.listen()
         try:
+            self._recorded(run, settings, created)
+        finally:
+            SIGNALS.listen()
+
+    def _recorded(self, run: Run, settings: dict[str, Settings], created: bool) -> None:
+        try:
             run.set_state("running")
             groups = {name: group for name, group in settings.items() if name != "output"}
-            self.run(**(dry_run.shorten(groups) if run.rehearsal else groups), run=run)
+            try:
+                if launch.from_rank_zero(lambda: stopping.asked(run.folder)):
+                    raise Stopped
+                with heartbeat.beating(run):
+                    self.run(**(dry_run.shorten(groups) if run.rehearsal else groups), run=run)
+            finally:
+                SIGNALS.deaf = True  # until it is written how the run has ended
             run.set_state("finished")
         except RequestError as error:
             run.set_state("failed", redacted(str(error)), "request")
@@ -269,6 +278,9 @@ class Recipe:
                 print(f"stopped. Go on from {where}: {told}", file=sys.stderr)
             raise
         except Exception as error:
+            if stopping.asked(run.folder) in ("force", "discard"):  # what it works with is being ended around it
+                run.set_state("stopped", "stopped by force: it goes on from its last checkpoint")
+                raise Stopped from error
             failure = failures.failure(error)
             if failure.cause == "disk":
                 run.make_room()
@@ -283,6 +295,8 @@ class Recipe:
         with contextlib.suppress(OSError):  # a full disk may have no room for the state either
             run.set_state("failed", str(failure), failure.cause)
         where = f"The run is in {run.folder} (train.log has the details, --debug shows them here)"
+        if run.rehearsal:
+            where = "It was a dry run, of which nothing is kept (--debug shows the details)"
         return RunError(f"{failure}. {where}", failure.cause)
 
 
@@ -356,6 +370,14 @@ def _config_first(argv: list[str]) -> tuple[list[str], list[str]]:
         else:
             rest.append(word)
     return flags, rest
+
+
+def _place(output: Output, recipe: str) -> str:
+    """The folder of a new run; a dry run has one of its own on the same disk."""
+    folder = Path(output.output_dir or new_folder(recipe))
+    if not output.dry_run:
+        return str(folder)
+    return tempfile.mkdtemp(prefix="dry-run-", dir=next(p for p in folder.absolute().parents if p.is_dir()))
 
 
 def _later(output: Output) -> list[str]:

@@ -26,6 +26,7 @@ from studio import events, processes
 from studio.errors import RequestError, RunError
 
 MANIFEST = "manifest.json"
+ASIDE = "aside-"  # before the name of a checkpoint while another of the same step is written
 SPARE = "spare"  # room on the disk for a run's last words
 
 
@@ -42,6 +43,7 @@ class Run:
         self.events = self.folder / "events.jsonl"
         self.config = self.folder / "config.yaml"
         self.step = 0  # the optimizer step that new events belong to
+        self.moved = time.time()  # when the job last got on: said something, or went through a batch
         self.rehearsal = False  # whether it is thrown away at the end, with figures that mean nothing
         self.resumed = False  # whether this process goes on with what another has begun
 
@@ -185,8 +187,9 @@ class Run:
     def why_a_rank_failed(self) -> RunError | None:
         """The word that the first of the other ranks has left, if one has."""
         for file in sorted(self.folder.glob("train.rank*.log")):
-            cause, _, reason = file.read_text().splitlines()[0].partition(": ")
-            return RunError(f"{file.name.split('.')[1]}: {reason}", cause)
+            cause, _, reason = file.read_text().partition("\n")[0].partition(": ")
+            if reason:  # else it was killed while it wrote
+                return RunError(f"{file.name.split('.')[1]}: {reason}", cause)
         return None
 
     def forget(self, *patterns: str) -> None:
@@ -207,13 +210,14 @@ class Run:
 
     def log(self, kind: events.Kind, data: dict[str, Any]) -> None:
         """Adds an event at the current step."""
+        self.moved = time.time()
         if self.writes:
             events.append(self.events, kind, self.step, data)
 
     def checkpoint_folders(self) -> list[Path]:
-        """What lies in checkpoints/, the newest first, sealed or not."""
-        found = [c for c in self.checkpoints.glob("checkpoint-*") if c.name.split("-")[-1].isdigit()]
-        return sorted(found, key=step_of, reverse=True)
+        """What lies in checkpoints/, the newest first, sealed or not; after one of the same step what was put aside."""
+        found = [c for c in self.checkpoints.glob("*checkpoint-*") if c.name.split("-")[-1].isdigit()]
+        return sorted(found, key=lambda c: (step_of(c), c.name), reverse=True)
 
     def last_good_checkpoint(self) -> str | None:
         """The newest checkpoint whose files are all as they were written; None before the first one.
@@ -278,8 +282,10 @@ def size_bytes(folder: Path) -> int:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Replaces a file in one step, so that a reader sees the old or the new content and nothing between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replaces a file in one step, so that a reader sees the old or the new content and nothing between.
+
+    Its folder is never made anew: it may have been removed while somebody still had a word to say in it.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

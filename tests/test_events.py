@@ -53,6 +53,16 @@ def test_a_resumed_run_shows_each_step_once(tmp_path):
     assert events.series(kept, "loss") == [(10, 1.0), (20, 1.0), (30, 2.0), (40, 2.0)]
 
 
+def test_a_validation_that_was_made_twice_is_shown_once(tmp_path):
+    file = tmp_path / "events.jsonl"
+    events.append(file, "metric", 4, {"loss": 1.0})
+    for score in (0.5, 0.6):
+        events.append(file, "status", 4, {"resumed_from": 4})
+        events.append(file, "metric", 4, {"eval_f1_macro": score})
+    kept = events.without_replaced(events.read(file)[0])
+    assert events.series(kept, "eval_f1_macro") == [(4, 0.6)] and events.series(kept, "loss") == [(4, 1.0)]
+
+
 def test_thinning_keeps_the_extremes_and_the_limit():
     points = [(step, math.sin(step)) for step in range(100_000)]
     points[51_234] = (51_234, 99.0)

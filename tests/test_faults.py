@@ -25,6 +25,15 @@ run, moment = map(Path, sys.argv[1:])
 launch(run, KillWorker(2, 0, moment), learner=pictures, workers=2)
 """
 
+SIGNALS_ALL = """
+import os, sys
+from pathlib import Path
+from tests.faults.learner import launch
+from tests.faults.resume import SignalGroup, pictures
+os.setpgid(0, 0)
+launch(Path(sys.argv[1]), SignalGroup("on_step_begin", 2), learner=pictures, workers=2)
+"""
+
 
 @pytest.fixture
 def log(tmp_path, monkeypatch):
@@ -76,6 +85,12 @@ def test_a_killed_loader_worker_is_named(tmp_path, program):
     assert (done.returncode, now.state, now.cause) == (1, "failed", "worker"), done.stderr
 
 
+def test_a_signal_to_all_processes_of_a_job_does_not_end_its_loader_workers_first(tmp_path, program):
+    done = program("-c", SIGNALS_ALL, tmp_path / "run")
+    assert (done.returncode, standing(tmp_path / "run").state) == (130, "stopped"), done.stderr
+    assert Run(tmp_path / "run").last_good_checkpoint().endswith("checkpoint-3")
+
+
 def test_a_run_with_loader_workers_that_goes_on_changes_no_bit(tmp_path):
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -117,6 +132,6 @@ def test_what_the_database_has_acknowledged_is_there(tmp_path, log, monkeypatch)
         assert found.passed, found.outcome
 
 
-def test_forty_broken_runs_hide_no_other(tmp_path):
+def test_runs_broken_in_every_way_hide_no_other(tmp_path):
     found = store.row_16(tmp_path)
     assert found.passed, found.outcome

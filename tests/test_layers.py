@@ -9,7 +9,7 @@ import pytest
 STUDIO = Path(__file__).parent.parent / "studio"
 LAYERS = [  # from the ground up; a module may import from its own layer and from those below it
     {"errors"},
-    {"fields", "events", "runs", "samples", "processes", "store", "advice"},
+    {"fields", "events", "runs", "samples", "processes", "heartbeat", "store", "advice"},
     {
         "config",
         "launch",

@@ -1,19 +1,22 @@
 """Stopping jobs from outside, whether the engine started them or a person by hand."""
 
+import contextlib
 import json
 import shutil
 import time
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
 from studio import processes, stopping
 from studio.errors import RequestError
-from studio.jobs.standing import Standing, standing
+from studio.jobs.standing import GOING, Standing, standing
 from studio.jobs.supervise import SUPERVISOR
 from studio.runs import Run
 
 GRACE_S = 3  # between asking a process to end and killing it
+_WAITS_S = 10  # for a supervisor to write how its job has ended
 
 
 def stop(folder: Path, wait_s: float = 0.0) -> Standing:
@@ -31,11 +34,10 @@ def force_stop(folder: Path) -> Standing:
     """Ends all processes of a job: asked first, killed after some seconds. What was not saved is lost.
 
     Raises:
-        RequestError: no job runs in the folder.
+        RequestError: no job runs in the folder, or it runs on another machine.
     """
     _must_run(folder)
-    stopping.ask(folder, "force")
-    processes.end(_processes(folder), GRACE_S)
+    _end(folder, "force")
     return _when_ended(folder, 3)
 
 
@@ -48,9 +50,8 @@ def discard(folder: Path) -> None:
     now = standing(folder)
     if now.state == "broken" and not (folder / "run.json").exists():
         raise RequestError(f"{folder} is not a run folder: nothing was removed")
-    if now.going:
-        stopping.ask(folder, "discard")
-        processes.end(_processes(folder), GRACE_S)
+    if now.state != "broken":
+        _end(folder, "discard")
     shutil.rmtree(folder)
 
 
@@ -60,18 +61,34 @@ def settle(folder: Path) -> None:
     Raises:
         RequestError: it does not come to an end.
     """
-    deadline = time.monotonic() + GRACE_S + 10
-    while (now := standing(folder)).state in ("stopped", "failed", "orphaned") and _supervised(folder):
+    deadline = time.monotonic() + GRACE_S + _WAITS_S
+    while (now := standing(folder)).state in ("stopped", "failed", "orphaned") and _supervisor(folder):
         if time.monotonic() > deadline:
             raise RequestError(f"{folder.name} is {now.state}, and its supervisor still runs: try again in a moment")
         time.sleep(0.1)
 
 
-def _supervised(folder: Path) -> bool:
+def _end(folder: Path, action: Literal["discard", "force"]) -> None:
+    """Ends a job's processes, and waits for its supervisor, which has words to write; in the end that goes as well."""
+    status = Run(folder).status()
+    if standing(folder).going and processes.alive(status) is None:
+        raise RequestError(f"{folder.name} runs on {status.get('host')}: end it there, or ask it to stop without force")
+    stopping.ask(folder, action)
+    processes.end(_processes(folder), GRACE_S)
+    deadline = time.monotonic() + _WAITS_S / 2
+    while (supervisor := _supervisor(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        processes.end(_processes(folder), GRACE_S)  # it may only now have started the job
+    processes.end([supervisor] if supervisor else [], 0)
+
+
+def _supervisor(folder: Path) -> psutil.Process | None:
+    """The process that waits for the job to end, if it runs on this machine."""
     try:
-        return bool(processes.alive(json.loads((folder / SUPERVISOR).read_text())))
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        supervisor = json.loads((folder / SUPERVISOR).read_text())
+        return psutil.Process(supervisor["pid"]) if processes.alive(supervisor) else None
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None
 
 
 def _must_run(folder: Path) -> None:
@@ -86,11 +103,12 @@ def _must_run(folder: Path) -> None:
 
 
 def _processes(folder: Path) -> list[psutil.Process]:
-    """Those that bear the run's mark, and the one that the run itself names."""
+    """Those that bear the run's mark, and those that started with the one that trains in it, as it says itself."""
     found = processes.of_run(folder)
     status = Run(folder).status()
-    if processes.alive(status):
-        found.append(psutil.Process(status["pid"]))
+    if status["state"] in GOING and processes.alive(status):  # while it is queued it is who queued it
+        with contextlib.suppress(psutil.Error):
+            found += processes.of_launch(psutil.Process(status["pid"]))
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio import events, processes, stopping
+from studio import events, heartbeat, processes, stopping
 from studio.jobs.supervise import EXIT, SUPERVISOR
 from studio.runs import Run
 
@@ -15,6 +15,8 @@ ENDED = {"finished", "failed", "stopped", "cancelled", "pruned"}
 GOING = {"starting", "running", "stopping"}
 _STALLED = 10  # times the median step
 _LEAST_S = 60  # a step may always take this long
+_TAIL_BYTES = 65_536  # of the event stream: some hundred steps
+_SILENT_S = 300  # a process of another machine is gone when nothing in the folder has changed for so long
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def standing(folder: Path) -> Standing:
     """The true state of the run in a folder, by its files and processes alone."""
     try:
         return _standing(folder)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except Exception as error:  # whatever is wrong with one folder, the others are to be seen
         return Standing("broken", f"the files of {folder} contradict what they are for ({type(error).__name__})")
 
 
@@ -49,37 +51,43 @@ def _standing(folder: Path) -> Standing:
         return told
     supervisor, ended = _read(folder / SUPERVISOR), _read(folder / EXIT)
     supervised = isinstance(supervisor, dict)
-    if told.state == "queued" and not supervised:
+    if told.state == "queued" and not supervised and not isinstance(ended, dict):
         return told
-    if told.state in GOING and processes.alive(status) is not False:
+    if told.state in GOING and _lives(folder, status):
         return _stalled(folder, told)
-    supervising = supervised and processes.alive(supervisor) is not False
+    supervising = supervised and _lives(folder, supervisor)
     if not supervising and stopping.asked(folder) == "force":
         return Standing("stopped", "stopped by force: it goes on from its last checkpoint", "stopped")
     if not supervising and (word := Run(folder).why_a_rank_failed()):  # rank zero may be killed while it waits for it
         return Standing("failed", str(word), word.cause)
     if isinstance(ended, dict):
-        return _by_exit(ended)
+        return Standing("failed", ended["reason"], ended["cause"])  # it could not say itself how it ended
     if supervising:
         return Standing("starting") if told.state == "queued" else told
     return Standing("orphaned", "its process is gone without a word: it can be resumed", "killed")
 
 
-def _by_exit(ended: dict[str, Any]) -> Standing:
-    """Of a job that could not say itself how it ended."""
-    how = f"by {ended['signal']}" if ended.get("signal") else f"with exit code {ended.get('code')}"
-    last = [] if ended.get("signal") else (ended.get("log") or "").strip().splitlines()[-1:]
-    return Standing("failed", f"ended {how}" + (f": {last[0]}" if last else ""), ended.get("cause"))
+def _lives(folder: Path, process: dict[str, Any]) -> bool:
+    """Whether a process runs; one of another machine does as long as the run's heart beats."""
+    if (alive := processes.alive(process)) is not None:
+        return alive
+    signs = [file.stat().st_mtime for name in ("status.json", SUPERVISOR) if (file := folder / name).exists()]
+    return time.time() - max(heartbeat.last(folder)[0], *signs) < _SILENT_S
 
 
 def _stalled(folder: Path, told: Standing) -> Standing:
     """The state as told, or stalled when the next step has taken far longer than the steps before it."""
-    found, _ = events.read(folder / "events.jsonl")
-    times = [e.time for e in found if e.kind == "metric"]
-    if told.state != "running" or len(times) < 4:
+    moved = heartbeat.last(folder)[1]
+    stream = folder / "events.jsonl"
+    if told.state != "running" or time.time() - moved < _LEAST_S or not stream.is_file():
+        return told
+    found, _ = events.read(stream, max(0, stream.stat().st_size - _TAIL_BYTES))
+    begun = max((place for place, e in enumerate(found) if e.kind == "status"), default=0)  # since the latest start
+    times = [e.time for e in found[begun:] if e.kind == "metric"]
+    if len(times) < 4:
         return told
     usual = statistics.median(b - a for a, b in zip(times, times[1:], strict=False))
-    silent = time.time() - found[-1].time
+    silent = time.time() - max(moved, found[-1].time)
     if silent < max(_LEAST_S, _STALLED * usual):
         return told
     return Standing("stalled", f"nothing has come for {silent:.0f} s; a step usually takes {usual:.1f} s")

@@ -25,7 +25,7 @@ from studio import stopping
 from studio.data.images import Pictures
 from studio.errors import RunError
 from studio.launch import Tee
-from studio.runs import Run, step_of, write_manifest
+from studio.runs import ASIDE, Run, step_of, write_manifest
 from studio.stopping import SIGNALS, Stopped
 
 
@@ -48,6 +48,13 @@ class Events(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         self.run.step = state.global_step
+        self.run.moved = time.time()
+
+    def on_substep_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        self.run.moved = time.time()
+
+    def on_prediction_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        self.run.moved = time.time()
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs=None, **kwargs):
         values = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
@@ -103,11 +110,16 @@ class SealCheckpoints(TrainerCallback):
         if self.run.writes and folder.is_dir():
             write_manifest(folder)
             self.run.log("artifact", {"path": str(folder.relative_to(self.run.folder))})
-            found = self.run.checkpoint_folders()
-            best = {_best(kept) for kept in found[: self.keep]}
-            for old in found[self.keep :]:
-                if old.name not in best:
-                    shutil.rmtree(old)
+            self._rotate()
+        PartialState().wait_for_everyone()  # a rank that ended sooner would have the launcher end rank zero as well
+
+    def _rotate(self) -> None:
+        found = self.run.checkpoint_folders()
+        newest = [c for c in found if not c.name.startswith(ASIDE)][: self.keep]
+        needed = {c.name for c in newest} | {_best(c) for c in newest}
+        for old in found:
+            if old.name not in needed:
+                shutil.rmtree(old)
 
 
 def _best(checkpoint: Path) -> str:

@@ -31,8 +31,9 @@ from studio.data import text
 from studio.data.images import Pictures, collate
 from studio.errors import RequestError, RunError
 from studio.evaluation import metrics, multilabel
-from studio.runs import Run
+from studio.runs import ASIDE, Run, manifest_fault, size_bytes
 from studio.stopping import SIGNALS, Stopped
+from studio.training import workers
 from studio.training.callbacks import (
     EarlyStopping,
     Events,
@@ -109,14 +110,17 @@ class StudioTrainer(Trainer):
 
     def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
         """As Trainer.train. A run that was killed after its last step is not trained any further."""
+        if resume_from_checkpoint:
+            resume_from_checkpoint = self._in_place(Path(resume_from_checkpoint))
         if resume_from_checkpoint and self._was_trained(Path(resume_from_checkpoint)):
             return None
         self._resumed_from = resume_from_checkpoint
         try:
-            return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+            done = super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
         finally:
-            SIGNALS.patient = False
             self.bar.close()
+        SIGNALS.patient = False  # but not when it was broken off: what follows then must not be
+        return done
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> float:
         """The length of the gradient; called before the optimizer's step, which must not take one that is no number.
@@ -162,11 +166,23 @@ class StudioTrainer(Trainer):
             return
         self._load_rng_state(self._resumed_from)
         self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            (Path(self._resumed_from) / NOT_EVALUATED).unlink()
+        former = Path(self._resumed_from)
+        if self.args.should_save:  # sealed as it is, it is what a kill leaves while the new one is written
+            former.rename(former.with_name(ASIDE + former.name))
         self.control.should_evaluate = self.control.should_save = True
         self._maybe_log_save_evaluate(self._tr_loss, None, self.model_wrapped, None, self.state.epoch, None, 0.0)
         self.control.should_evaluate = self.control.should_save = False
+
+    def _in_place(self, checkpoint: Path) -> str:
+        """Gives a checkpoint that a kill has left aside its name back; returns its path."""
+        name = checkpoint.with_name(checkpoint.name.removeprefix(ASIDE))
+        if name != checkpoint:
+            self.accelerator.wait_for_everyone()  # until all have found it where it is
+            if self.args.should_save:
+                shutil.rmtree(name, ignore_errors=True)  # what was being written
+                checkpoint.rename(name)
+            self.accelerator.wait_for_everyone()
+        return str(name)
 
     def _checkpoint(self) -> Path:
         """Where the checkpoint of the current step is kept."""
@@ -204,8 +220,13 @@ class StudioTrainer(Trainer):
         self.state = state
         self.state.log_history.append(ends[-1].data)
         best = checkpoint.with_name(Path(state.best_model_checkpoint).name)
+        _check_whole(best)
         self._issue_warnings_after_load(self.model.load_state_dict(load_file(best / "model.safetensors"), strict=False))
         return True
+
+    def _load_best_model(self) -> None:
+        _check_whole(Path(self.state.best_model_checkpoint))
+        super()._load_best_model()
 
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader:
         """As the Trainer's. Loaders with workers draw their seeds from a generator of their own.
@@ -216,6 +237,7 @@ class StudioTrainer(Trainer):
         loader = super()._get_dataloader(*args, **kwargs)
         if loader.num_workers:
             loader.base_dataloader.generator = torch.Generator().manual_seed(self.args.seed)
+            workers.shield(loader.base_dataloader)
         return loader
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
@@ -226,6 +248,19 @@ class StudioTrainer(Trainer):
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler | None:
         return SequentialSampler(eval_dataset)
+
+
+def _check_whole(best: Path) -> None:
+    """Refuses a checkpoint that is to become the model and is not as it was written.
+
+    Raises:
+        RunError: it is not.
+    """
+    if fault := manifest_fault(best):
+        raise RunError(
+            f"the best checkpoint, {best}, cannot become the model: {fault}. Remove it and those after it, and "
+            "resume: the run goes on from the one before"
+        )
 
 
 class SettleResumed(TrainerCallback):
@@ -344,17 +379,17 @@ def _check_disk(network: nn.Module, training: Training, run: Run) -> None:
     """Refuses a run whose checkpoints would not fit on the disk.
 
     A checkpoint holds the weights and Adam's two moments; beside the kept ones there are the best one, one being
-    written, and the final model.
+    written, and the final model. A resumed run has some of them already.
 
     Raises:
         RequestError: there is too little space.
     """
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    needed = 3 * weights * (training.save_total_limit + 2) + weights
+    needed = 3 * weights * (training.save_total_limit + 2) + weights - size_bytes(run.checkpoints)
     free = shutil.disk_usage(run.folder).free
     if run.writes and free < needed:
         raise RequestError(
             f"{run.folder.parent} has {free / 1e9:.1f} GB free, and this run needs about "
-            f"{math.ceil(needed / 1e8) / 10} GB for its checkpoints: make room, put --output_dir on another disk, "
-            "or lower --save_total_limit"
+            f"{math.ceil(needed / 1e8) / 10} GB {'more ' if run.resumed else ''}for its checkpoints: make room, "
+            "put --output_dir on another disk, or lower --save_total_limit"
         )

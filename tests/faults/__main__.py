@@ -45,7 +45,7 @@ def rows() -> list[tuple]:
             damage.row_2,
         ),
         (3, "disk full at the Nth write", "0 sealed checkpoints lost, failed as disk", disk.row_3),
-        (4, "SIGTERM, also in evaluation and the first batch", "20/20 bit-exact", resume.row_4),
+        (4, "SIGTERM, also in evaluation, the first batch, to workers too", "all bit-exact", resume.row_4),
         (5, "resume from every checkpoint", "torch.equal", resume.row_5),
         (6, "NaN loss or gradient at step k", "stops at k, weights finite", resume.row_6),
         (7, "out of memory", "failed as memory, next job in 5 s", processes.row_7),

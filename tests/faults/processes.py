@@ -23,7 +23,7 @@ from tests.faults.kills import KillAfterLog, reference
 from tests.faults.learner import launch, same
 from tests.faults.resume import pictures
 from tests.faults.trials import Result, each, fork, join, result
-from tests.jobs.conftest import DEAF, ENDLESS, QUICK, TOY, state, supervisor, trainer, until
+from tests.jobs.conftest import DEAF, ENDLESS, QUICK, TOY, clear, state, supervisor, trainer, until
 
 TRUE_S, GONE_S, NEXT_S, NAMED_S = 5, 10, 5, 10  # the figures wanted
 TURNS = 9
@@ -55,16 +55,6 @@ def queued(root: Path, name: str, body: str, start: bool = True) -> Path:
     if start:
         engine.ensure(root)
     return run.folder
-
-
-def clear(root: Path) -> None:
-    """Ends all that serves or trains in a run root."""
-    for process in psutil.process_iter():
-        try:
-            if str(root) in " ".join(process.cmdline()) or str(root) in process.environ().get(processes.MARK, ""):
-                process.kill()
-        except psutil.Error:
-            pass
 
 
 def row_7(folder: Path) -> Result:

@@ -1,8 +1,12 @@
 """Stopped and resumed equals never stopped; a number that is none stops the run before it reaches the weights."""
 
+import os
 import shutil
+import signal
+import time
 from pathlib import Path
 
+import psutil
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForImageClassification, TrainerCallback, ViTConfig
@@ -41,8 +45,45 @@ def row_4(folder: Path) -> Result:
         code = join(fork(stopped_and_resumed, folder / "log"))
         return f"{point}: ended with {code}" if code else ""
 
-    told = "resumed to the same bits after at most one step, with its save"
-    return result(each(trial, test_stopping.POINTS), told)
+    complaints = each(trial, test_stopping.POINTS)
+    loading = {"learner": pictures, "workers": 2}
+    reference(folder / "loading", **loading)
+    complaints += each(lambda at: all_signalled(folder, *at), ALL, at_once=1)
+    told = "resumed to the same bits after at most one step, with its save; in the last ones the signal went to "
+    return result(complaints, told + "each process of a job with 2 loader workers")
+
+
+ALL = [("on_step_begin", 0), ("on_step_begin", 3), ("on_prediction_step", 4), ("on_save", 6)]
+
+
+class SignalGroup(TrainerCallback):
+    """Sends a SIGTERM to this process and to its loader workers, twice, as a scheduler does and then a launcher."""
+
+    def __init__(self, moment: str, step: int):
+        self.step = step
+        setattr(self, moment, self.signal)
+
+    def signal(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            self.step = None
+            assert len(psutil.Process().children()) >= 2
+            for _ in range(2):
+                os.killpg(0, signal.SIGTERM)
+                time.sleep(0.1)
+
+
+def all_signalled(folder: Path, moment: str, step: int) -> str:
+    run = folder / f"{moment}-{step}"
+
+    def job() -> None:
+        os.setpgid(0, 0)
+        launch(run, SignalGroup(moment, step), learner=pictures, workers=2)
+
+    code = join(fork(job, run.with_suffix(".log")))
+    if code != 130 or standing(run).state != "stopped" or last_good(run) not in (step, step + 1):
+        return f"{run.name}: ended with {code} as {standing(run)}, checkpoint {last_good(run)}"
+    code = join(fork(lambda: launch(run, learner=pictures, workers=2), run.with_suffix(".log")))
+    return "" if code == 0 and same(run, folder / "loading") else f"{run.name}: resume ended with {code}, or other bits"
 
 
 def pictures(folder: Path, *callbacks, workers: int, **settings) -> StudioTrainer:

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from studio import processes
 from studio.jobs.queue import Queue
 from studio.runs import Run
 from tests.faults.trials import Result, each, fork, join, result
@@ -65,6 +66,10 @@ def row_14(folder: Path) -> Result:
     return Result(WRITERS * WRITES, told if found.passed else found.outcome, found.passed)
 
 
+# What may be a folder where a file is expected.
+FOLDERS = ("run.json", "status.json", "events.jsonl", "request.json", "train.rank1.log", "exit.json", "heartbeat")
+
+
 def mutations(folder: Path) -> tuple[int, list[str]]:
     """Run folders that are broken in one way each; returns how many, and which have no readable record or state."""
     deep = b"[" * 100_000
@@ -80,21 +85,30 @@ def mutations(folder: Path) -> tuple[int, list[str]]:
         {"data": {"resumed_from": "x"}},
     )]  # fmt: skip
     ways += [("events.jsonl", deep + b"\n"), ("exit.json", b'{"log": 5}'), ("supervisor.json", b"{}"), ("model", b"x")]
+    ways += [("train.rank1.log", b""), ("train.rank1.log", b"\xff"), ("request.json", b"["), ("heartbeat", b"x")]
     for number, (name, content) in enumerate(ways):
         run = good(folder / f"bad{number}")
-        if name in ("exit.json", "supervisor.json"):
-            (run / "status.json").write_text(json.dumps({"state": "running", "boot_id": "x"}))
+        if name not in ("run.json", "status.json", "events.jsonl", "model"):
+            killed(run)
         (run / name).write_bytes(content)
-    for number, name in enumerate(("run.json", "status.json", "events.jsonl")):
+    for number, name in enumerate(FOLDERS):
         run = good(folder / f"folder{number}")
-        (run / name).unlink()
+        if name not in ("run.json", "status.json"):
+            killed(run)
+        (run / name).unlink(missing_ok=True)
         (run / name).mkdir()
     for number, name in enumerate(("run.json", "status.json", "events.jsonl")):
         run = good(folder / f"link{number}")
         (run / name).unlink()
         (run / name).symlink_to(name)
     hopeless = [f"bad{number}" for number, (name, _) in enumerate(ways) if name in ("run.json", "status.json")]
-    return len(ways) + 6, hopeless + ["folder0", "folder1", "link0", "link1"]
+    return len(ways) + len(FOLDERS) + 3, hopeless + ["folder0", "folder1", "link0", "link1"]
+
+
+def killed(run: Path) -> None:
+    """Has the run's own word be that it runs, and its process gone with an earlier boot: all its files are asked."""
+    status = {"state": "running", "host": processes.this_machine()["host"], "boot_id": "x"}
+    (run / "status.json").write_text(json.dumps(status))
 
 
 def good(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """Jobs that need neither torch nor a model: recipes of a few lines, run by real engines and supervisors."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -60,12 +61,7 @@ def root(tmp_path):
     root = tmp_path / "runs"
     root.mkdir()
     yield root
-    for process in psutil.process_iter():
-        try:
-            if str(root) in " ".join(process.cmdline()) or str(root) in process.environ().get(processes.MARK, ""):
-                process.kill()
-        except psutil.Error:
-            pass
+    clear(root)
 
 
 @pytest.fixture
@@ -86,6 +82,27 @@ def studio(root):
         return done
 
     return call
+
+
+def clear(root: Path) -> None:
+    """Ends all that serves or trains in a run root."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if str(root) in " ".join(process.cmdline()) or str(root) in process.environ().get(processes.MARK, ""):
+                process.kill()
+
+
+def typed(file: Path, folder: Path, *before: str, **env: str) -> subprocess.Popen:
+    """Starts a recipe as a person does."""
+    command = [*before, sys.executable, str(file), "--output_dir", str(folder)]
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)} | env, stderr=subprocess.DEVNULL)
+
+
+def supervised(folder: Path, *command: str) -> subprocess.Popen:
+    """Starts a supervisor with the job of a run folder, as the engine does."""
+    full = [sys.executable, "-m", "studio.jobs.supervise", str(folder), *command]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(full, cwd=folder.parent, env=env, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def until(true: Callable[[], object], seconds: float = 30.0) -> None:

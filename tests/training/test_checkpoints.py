@@ -2,19 +2,21 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification, ViTConfig
+from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification, TrainerCallback, ViTConfig
 from transformers import ViTForImageClassification as Vit
 
 from studio import events
 from studio.config import Training
-from studio.errors import RunError
-from studio.runs import Run, manifest_fault
+from studio.errors import RequestError, RunError
+from studio.runs import Run, manifest_fault, write_manifest
 from studio.training import callbacks
+from studio.training import trainer as trainer_module
 from studio.training.trainer import StudioTrainer
 from tests.training import scaling
 
@@ -109,6 +111,7 @@ def test_a_checkpoint_of_another_network_is_refused_instead_of_filled_in_by_chan
     file = run.checkpoints / "checkpoint-1/model.safetensors"
     foreign = {f"other.{name}": value for name, value in load_file(file).items()}
     save_file(foreign, file, metadata={"format": "pt"})
+    write_manifest(file.parent)
     with pytest.raises(RunError, match="a checkpoint does not fit the network"):
         trainer(vit, run, max_steps=2).train(resume_from_checkpoint=str(file.parent))
 
@@ -129,6 +132,40 @@ def test_older_checkpoints_go_when_a_newer_one_is_sealed_and_the_best_one_stays(
     learner.train()
     assert [c.name for c in run.checkpoint_folders()] == ["checkpoint-5", "checkpoint-4", "checkpoint-2"]
     assert sealed == [True, True]
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_damaged_best_checkpoint_never_becomes_the_model(vit, tmp_path, resumed):
+    class Damage(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step == 3 and not resumed:
+                damage()
+
+    def damage():
+        with (run.checkpoints / "checkpoint-1/model.safetensors").open("r+b") as file:
+            file.seek(-1, 2)
+            file.write(b"\x55")
+
+    run, scores = Run(tmp_path), iter([0.9, 0.1, 0.2])
+    learner = trainer(vit, run, max_steps=3)
+    learner.compute_metrics = lambda evaluation: {"f1_macro": next(scores)}
+    learner.add_callback(Damage())
+    if resumed:  # after its last step
+        learner.train()
+        damage()
+        learner = trainer(vit, run, max_steps=3)
+    with pytest.raises(RunError, match="checkpoint-1, cannot become the model: model.safetensors is damaged"):
+        learner.train(resume_from_checkpoint=run.last_good_checkpoint() if resumed else None)
+
+
+def test_a_resumed_run_needs_no_more_room_than_it_has_still_to_fill(vit, tmp_path, monkeypatch):
+    run = Run(tmp_path)
+    trainer(vit, run, max_steps=3).train()
+    weights = sum(p.numel() * p.element_size() for p in trainer(vit, run).model.parameters())
+    monkeypatch.setattr(trainer_module.shutil, "disk_usage", lambda folder: SimpleNamespace(free=weights * 6))
+    trainer(vit, run, max_steps=4)
+    with pytest.raises(RequestError, match="lower --save_total_limit"):
+        trainer(vit, Run(tmp_path / "new"), max_steps=4)
 
 
 def test_a_run_resumed_before_its_first_checkpoint_counts_each_step_once(vit, tmp_path):

@@ -37,13 +37,12 @@ class SignalAt(TrainerCallback):
 
 @pytest.fixture(autouse=True)
 def listening():
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    SIGNALS.asked = SIGNALS.patient = False
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     SIGNALS.listen()
     yield
-    SIGNALS.asked = SIGNALS.patient = False
-    signal.signal(signal.SIGTERM, before[0])
-    signal.signal(signal.SIGINT, before[1])
+    SIGNALS.asked = SIGNALS.patient = SIGNALS.deaf = False
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def train(folder, *callbacks, **settings) -> StudioTrainer:
@@ -131,15 +130,47 @@ def test_a_run_that_is_to_be_discarded_saves_nothing(tmp_path):
     assert not stop.value.saved and not Run(tmp_path).checkpoint_folders()
 
 
-def test_a_second_signal_stops_at_once(tmp_path):
-    class Twice(TrainerCallback):
+@pytest.mark.parametrize(("number", "saved"), [(signal.SIGTERM, True), (signal.SIGHUP, True), (signal.SIGINT, False)])
+def test_only_a_second_ctrl_c_stops_at_once(tmp_path, number, saved):
+    """Schedulers send SIGTERM to all processes of a job, and its launcher once more to the ranks."""
+
+    class Thrice(TrainerCallback):
         def on_step_begin(self, args, state, control, **kwargs):
             for _ in range(2):
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), number)
+
+        def on_save(self, args, state, control, **kwargs):
+            os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Stopped) as stop:
-        train(tmp_path, Twice())
-    assert not stop.value.saved
+        train(tmp_path, Thrice())
+    assert stop.value.saved == saved and bool(Run(tmp_path).last_good_checkpoint()) == saved
+    os.kill(os.getpid(), signal.SIGTERM)  # before it is written that it has stopped
+
+
+@pytest.mark.parametrize("moment", ["on_evaluate", "on_save"])
+def test_a_kill_while_a_broken_off_validation_is_made_up_for_loses_no_checkpoint(whole, tmp_path, moment):
+    class Killed(Exception):
+        pass
+
+    class Kill(TrainerCallback):
+        pass
+
+    def kill(self, args, state, control, **kwargs):
+        raise Killed
+
+    setattr(Kill, moment, kill)
+    for error, callback in ((Stopped, SignalAt(4, 0)), (Killed, Kill())):
+        with pytest.raises(error):
+            train(tmp_path / "run", callback)
+        SIGNALS.asked = False
+        assert Run(tmp_path / "run").last_good_checkpoint().endswith("checkpoint-4")
+    resumed = train(tmp_path / "run")
+    expected_weights, expected_figures = whole["epoch"]
+    assert all(torch.equal(a, b) for a, b in zip(weights(resumed), expected_weights, strict=True))
+    assert figures(tmp_path / "run") == expected_figures
+    names = {c.name for c in Run(tmp_path / "run").checkpoint_folders()}
+    assert names == {"checkpoint-4", "checkpoint-8"}
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])
