@@ -46,7 +46,9 @@ def screen(shared: Shared) -> None:
         lambda *of: of, [dataset, chosen, shared.draft], wanted, show_progress="hidden",
     )  # fmt: skip
 
-    @gr.render(inputs=wanted, triggers=[wanted.change], concurrency_limit=1)  # two at once would mix up their fields
+    @gr.render(
+        inputs=wanted, triggers=[wanted.change], concurrency_limit=1, show_progress="hidden"
+    )  # two at once would mix up their fields
     def form(of: tuple[str | None, str | None, str | None]) -> None:
         data_id, stem, draft = of
         data = datasets.read(shared.root, data_id) if data_id else None

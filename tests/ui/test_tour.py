@@ -32,7 +32,7 @@ def fill(tab: Tab, settings: dict[str, str]) -> None:
 
 def start(tab: Tab, name: str) -> None:
     tab.get_by_label("Name of the run").fill(name)
-    expect(tab.locator("#verdict")).to_have_text("The settings are complete.")
+    expect(tab.locator("#verdict")).to_contain_text("The settings are complete.", timeout=30 * SECONDS)
     expect(tab.locator("#start")).to_be_enabled()
     tab.wait_for_timeout(700)  # the last change of a field is still being checked
     tab.locator("#start").click()
