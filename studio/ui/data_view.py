@@ -130,8 +130,8 @@ def bars_title(told: dict[str, Any]) -> str:
 
 def table(told: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Headers and cells of the first rows; the label comes first, where long texts cannot push it out of sight."""
-    names = [name for name in ("text", "text_pair", "group") if any(name in row for row in told["rows"])]
-    headers = {"text": "text", "text_pair": "second text", "group": "group"}
+    names = [name for name in ("text", "text_pair", "image", "group") if any(name in row for row in told["rows"])]
+    headers = {"text": "text", "text_pair": "second text", "image": "file", "group": "group"}
     cells = [[", ".join(row["labels"]), *(row.get(name, "") for name in names)] for row in told["rows"]]
     return ["label", *(headers[name] for name in names)], cells
 

@@ -121,11 +121,12 @@ def save(
     (root / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = root / "data" / f".{identity}"
     try:
-        unfinished.mkdir(mode=0o700)
+        for folder in (unfinished, unfinished / _FILES, unfinished / _THUMBNAILS):
+            folder.mkdir(mode=0o700)
         kept = {setting: f"{setting}/{safe_name(file.name)}" for setting, file in files.items()}
         for setting, file in files.items():
             target = unfinished / _FILES / kept[setting]
-            target.parent.mkdir(mode=0o700, parents=True)
+            target.parent.mkdir(mode=0o700)
             shutil.copyfile(file, target)
             target.chmod(0o600)
         for picture, content in (thumbnails or {}).items():

@@ -44,7 +44,7 @@ def on_the_hub(name: str) -> str:
     Raises:
         RequestError: it cannot be one, or would name something on this machine instead.
     """
-    name = name.strip().removeprefix("https://huggingface.co/datasets/").strip("/")
+    name = name.strip().removeprefix("https://huggingface.co/datasets/").rstrip("/")
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
         raise RequestError("give the name of a data set on the Hub as owner/name, such as stanfordnlp/imdb")
     if Path(name).exists():
