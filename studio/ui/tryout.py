@@ -1,7 +1,6 @@
 """The Try screen: ask a finished run's model about a text or a picture, two models side by side, or a whole file."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +24,7 @@ _REMEMBERED = 50  # answers
 _EXAMPLES = 6
 _LONGEST = 300  # characters of a text in the table of answers
 _USUAL_S = 8.0  # until a model is loaded
-_COLUMNS = ["Input", "Model", "Answer", "Probability", "Time"]
+_COLUMNS = ["Input", "Answer", "Probability", "Model"]
 
 
 def screen(shared: Shared) -> None:
@@ -198,22 +197,21 @@ def _answers(
         chosen = [runs.named(name) for name in names if name]
         with models.lease(*(run.folder for run in chosen)):  # both begin to load at once
             for place, run in enumerate(chosen or [runs.named(None)]):
-                began = time.perf_counter()
                 loading = lambda s, run=run: progress(min(s / _USUAL_S, 0.95), f"Loading {run.name}")  # noqa: E731
                 answer = models.ask(run.folder, [item], loading)[0]
                 bars[place] = gr.Label(answer.scores, label=run.name, visible=True)
-                past = [_row(told, run, answer, time.perf_counter() - began), *past][:_REMEMBERED]
+                past = [_row(told, run, answer), *past][:_REMEMBERED]
                 passing += _passing(answer, run)
                 yield message(passing), *bars, gr.Column(visible=True), past, past
     except (RequestError, RunError) as fault:
         yield message(f"There is no answer: {fault}"), *bars, gr.skip(), gr.skip(), past
 
 
-def _row(told: str, run: Tryable, answer: Answer, seconds: float) -> list[str]:
+def _row(told: str, run: Tryable, answer: Answer) -> list[str]:
     given = ", ".join(answer.given) or "none"
     best = [answer.scores[label] for label in answer.given] or [max(answer.scores.values())]
     shares = ", ".join(f"{score:.1%}" for score in best)
-    return [told, run.name, given, shares, f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"]
+    return [told, given, shares, run.name]
 
 
 def _passing(answer: Answer, run: Tryable) -> str:
