@@ -2,7 +2,7 @@
 
 import os
 import shutil
-import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class SignalGroup(TrainerCallback):
             self.step = None
             assert len(psutil.Process().children()) >= 2
             for _ in range(2):
-                os.killpg(0, signal.SIGTERM)
+                subprocess.run(["sh", "-c", f"kill -TERM -{os.getpgrp()}"], process_group=0)
                 time.sleep(0.1)
 
 
