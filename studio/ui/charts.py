@@ -24,7 +24,7 @@ class Charts:
         with gr.Row():
             self.loss = _plot("loss", 300, COLOURS, elem_id="chart-loss")
             self.score = _plot("validation score", 300, COLOURS, elem_id="chart-score")
-        with gr.Accordion("Learning rate, gradients, speed, memory", open=True):
+        with gr.Accordion("Learning rate, gradients, speed, memory", open=False):
             self.small = {}
             names = list(_SMALL)
             for at in range(0, len(names), 3):

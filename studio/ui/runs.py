@@ -21,7 +21,7 @@ from studio.ui.charts import Charts, best_step
 from studio.ui.live import Stream
 from studio.ui.shared import Shared
 
-_LOOKS_S = 1.5
+_LOOKS_S = 2
 _LOG_BYTES = 60_000  # of the log's end that the page shows
 _HEADERS = ["run", "state", "step", "left", "loss", "best", "recipe", "started"]
 _ACTIONS = {  # button: label, the states in which it is offered
