@@ -71,7 +71,8 @@ def test_the_rows_of_one_run_root_are_not_those_of_another_in_the_same_database(
 def test_a_database_of_another_studio_is_left_alone_and_the_queue_made_from_the_folders(root):
     waiting(root, "a", "b")
     with sqlite3.connect(root / "studio.sqlite") as old:
-        old.execute("ALTER TABLE queue_2 RENAME TO jobs")
+        old.execute("DROP TABLE queue_2")
+        old.execute("CREATE TABLE jobs (id INTEGER, state TEXT)")
     assert names(Queue(root)) == ["a", "b"]
 
 
