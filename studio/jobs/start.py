@@ -31,12 +31,13 @@ def queue_run(
     found = by_name(recipe)
     check_processes(processes)
     queue = Queue(root)  # before there is a folder that would say it is queued
+    engine.ensure(root)  # it comes up while the settings are checked
     folder = found.queue(argv, processes, holds_queue, parent).folder.resolve()
     if folder.parent != root:
         with contextlib.suppress(FileExistsError):
             (root / folder.name).symlink_to(folder)  # so that it is listed, and found by its name
     queue.add(folder)
-    engine.ensure(root)
+    engine.ensure(root)  # it may have left again
     return folder
 
 

@@ -22,6 +22,7 @@ from studio.ui.live import Stream
 from studio.ui.shared import Shared
 
 _LOOKS_S = 2
+_IS_SEEN = "(_, ...rest) => [Boolean(document.querySelector('#run-head')?.offsetParent), ...rest]"
 _LOG_BYTES = 60_000  # of the log's end that the page shows
 _HEADERS = ["run", "state", "step", "left", "loss", "best", "recipe", "started"]
 _ACTIONS = {  # button: label, the states in which it is offered
@@ -80,8 +81,7 @@ def screen(shared: Shared) -> None:
         rows = shared.runs.rows()
         cells = [_cells(row) for row in rows]
         signature = json.dumps(cells)
-        names = [row["run"] for row in rows]
-        follow = gr.skip() if chosen in names else _latest(rows)
+        follow = gr.skip() if chosen and (shared.root / chosen).exists() else _latest(rows)
         if signature == before:
             return gr.skip(), gr.skip(), gr.skip(), follow
         return gr.Dataframe(cells, visible=bool(rows)), gr.update(visible=not rows), signature, follow
@@ -89,16 +89,19 @@ def screen(shared: Shared) -> None:
     def show(name: str | None, words_wanted: str, before: dict | None):
         return _detail(shared.root, streams, charts, name, words_wanted, before)
 
-    def look(rows: str | None, chosen: str | None, words_wanted: str, before: dict | None):
-        """Both at once: what asks every other second asks but once."""
+    def look(is_seen: bool, rows: str | None, chosen: str | None, words_wanted: str, before: dict | None):
+        """Both at once, while somebody looks at this screen."""
+        if not is_seen:
+            return [gr.skip()] * len(both["outputs"])
         *listed, follow = list_runs(rows, chosen)
         return [*listed, follow, *show(chosen, words_wanted, before)]
 
     looks = {"show_progress": "hidden", "trigger_mode": "always_last"}
     listed = {"inputs": [shown_rows, shared.run], "outputs": [table, empty, shown_rows, shared.run], **looks}
     shown = {"inputs": [shared.run, search, seen], "outputs": detail, **looks}
-    both = {"inputs": [shown_rows, *shown["inputs"]], "outputs": [*listed["outputs"], *detail], **looks}
-    gr.Timer(_LOOKS_S).tick(look, **both)
+    is_seen = gr.Checkbox(visible=False)
+    both = {"inputs": [is_seen, shown_rows, *shown["inputs"]], "outputs": [*listed["outputs"], *detail], **looks}
+    gr.Timer(_LOOKS_S).tick(look, **both, js=_IS_SEEN)
     shared.page.load(list_runs, **listed).then(show, **shown)
     gr.on([shared.run.change, search.change], show, **shown)
 
