@@ -10,15 +10,12 @@ from studio.serving.client import Models
 from studio.ui.tryable import Tryables
 from studio.ui.words import message
 
-_TABLES = [".csv", ".tsv", ".json", ".jsonl", ".parquet"]
-
 
 def section(models: Models, runs: Tryables, model: gr.Dropdown) -> None:
     """Builds the section; `model` is where the run is chosen."""
     with gr.Accordion("A whole file", open=False):
-        file = gr.File(
-            label="A table of texts (csv, tsv, json, parquet), or a zip of pictures", file_types=[*_TABLES, ".zip"]
-        )
+        # no file_types: Gradio's own refusal shows the file's name as HTML; what cannot be read is told below
+        file = gr.File(label="A table of texts (csv, tsv, json, parquet), or a zip of pictures")
         with gr.Row(visible=False) as columns:
             hint = "found by itself when empty"
             text = gr.Textbox(label="Column of the texts", placeholder=hint)
