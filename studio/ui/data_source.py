@@ -9,7 +9,6 @@ import gradio as gr
 from studio.errors import RequestError
 from studio.ui import data_view, datasets, places
 
-_TABLES = [".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".gz"]
 _WHERE = {"upload": "Upload a file", "machine": "On this machine", "hub": "Hugging Face Hub", "sample": "A sample"}
 _SAMPLES = {
     "sample-tweets": "Tweets: 33,000 short texts, negative, neutral or positive",
@@ -39,10 +38,11 @@ class Source:
         self.where = gr.Radio(choices, value="upload", label="Where is your data?")
         with gr.Column() as upload:
             table = "Table (csv, tsv, json, jsonl, parquet), or zip with a folder of pictures for each class"
-            self.file = gr.File(label=table, file_types=[*_TABLES, ".zip"], height=140)
+            # no file_types: Gradio's own refusal shows a file's name as HTML; what cannot be read is told by the look
+            self.file = gr.File(label=table, height=140)
             with gr.Accordion("Validation or test rows in files of their own", open=False), gr.Row():
-                self.validation = gr.File(label="Validation file", file_types=[*_TABLES, ".zip"], height=120)
-                self.test = gr.File(label="Test file", file_types=[*_TABLES, ".zip"], height=120)
+                self.validation = gr.File(label="Validation file", height=120)
+                self.test = gr.File(label="Test file", height=120)
         with gr.Column(visible=False) as machine:
             roots = " or ".join(map(str, places.roots()))
             self.path = gr.Textbox(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import httpx2
+import huggingface_hub
 import pytest
 from huggingface_hub import InferenceClient
 
@@ -41,14 +42,20 @@ def expected(folder, item) -> dict[str, float]:
     return Predictor(folder, device="cpu").predict([item])[0].scores
 
 
-def test_the_client_of_hugging_face_asks_it_about_texts(text_server, text_classifier):
+@pytest.fixture
+def client_may_ask(monkeypatch):
+    """The tests are offline, for which this client takes the address of the loopback as well."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+
+
+def test_the_client_of_hugging_face_asks_it_about_texts(text_server, text_classifier, client_may_ask):
     client = InferenceClient(model=f"{text_server.url}/predict", token=text_server.token)
     told = {each.label: each.score for each in client.text_classification("a good film")}
     assert told == pytest.approx(expected(text_classifier, "a good film"), abs=1e-5)
     assert [each.label for each in client.text_classification("a good film", top_k=1)] == [max(told, key=told.get)]
 
 
-def test_the_client_of_hugging_face_asks_it_about_pictures(image_server, image_classifier):
+def test_the_client_of_hugging_face_asks_it_about_pictures(image_server, image_classifier, client_may_ask):
     client = InferenceClient(model=f"{image_server.url}/predict", token=image_server.token)
     told = {each.label: each.score for each in client.image_classification(png("red"))}
     assert told == pytest.approx(expected(image_classifier, png("red")), abs=1e-5)
@@ -79,7 +86,6 @@ def test_one_bad_picture_does_not_spoil_the_others(image_server):
         (422, "inputs", {"json": {"inputs": "a" * 1_000_001}}),
         (422, "top_k", {"json": {"inputs": "a", "parameters": {"top_k": 0}}}),
         (422, "temperature", {"json": {"inputs": "a", "parameters": {"temperature": 1}}}),
-        (422, "single texts", {"json": {"inputs": {"text": "a", "text_pair": "b"}}}),
         (415, "takes texts", {"content": b"x", "headers": {"Content-Type": "image/png"}}),
         (415, "text/plain", {"content": b"x", "headers": {"Content-Type": "text/plain"}}),
     ],

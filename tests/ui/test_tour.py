@@ -140,15 +140,17 @@ def test_a_drawn_digit_is_read_by_a_model_that_was_just_trained(page, tab):
     start(tab, "digits")
     becomes(tab, "finished")
     tab.get_by_role("button", name="Try it").click()
-    tab.get_by_role("tab", name="Draw").click()
-    tab.get_by_role("button", name="Brush").first.click()
-    box = tab.locator("canvas:visible").first.bounding_box()
-    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    tab.get_by_role("tab", name="Drawing").click()
+    expect(tab.get_by_label("White on black")).to_be_checked(timeout=30 * SECONDS)
+    tab.get_by_label("Brush").first.click()
+    box = tab.locator("canvas").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    tab.mouse.move(x, y - 100)
     tab.mouse.down()
-    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 60, steps=12)
+    tab.mouse.move(x, y + 100, steps=15)
     tab.mouse.up()
-    tab.get_by_role("button", name="Ask").click()
-    expect(tab.get_by_text("digits").first).to_be_visible(timeout=60 * SECONDS)
+    tab.wait_for_timeout(1500)  # the drawing is on its way
+    tab.get_by_role("button", name="Ask about the drawing").click()
     expect(tab.locator(".cell-wrap:visible", has_text="drawing").first).to_be_visible(timeout=60 * SECONDS)
 
 
