@@ -20,7 +20,7 @@ _COLUMNS = ("text_column_name", "text_pair_column_name", "image_column_name", "l
 _FRACTIONS = ("validation_fraction", "test_fraction")
 _SWITCHES = ("merge_label_spellings", "near_duplicates", "drop_overlap")
 _NEEDED = {"text_column_name", "image_column_name", "label_column_name"}  # found by itself when it is not named
-_WIDE = 6  # bars whose names have room to stand upright
+_ROOM = 60  # characters of class names that fit side by side below the bars
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class Result:
                 self.table = gr.Dataframe(label="First rows", interactive=False, wrap=True, max_height=380)
                 self.gallery = gr.Gallery(
                     label="Some pictures of each class",
+                    show_label=False,
                     columns=8,
                     height="auto",
                     object_fit="contain",
@@ -123,14 +124,14 @@ class Result:
             for picture in told["pictures"]
             if picture["file"] in seen.thumbnails
         ]
-        many = min(len(told["classes"]), data_view.BARS) > _WIDE
+        wide = sum(len(row["label"]) for row in told["classes"][: data_view.BARS]) > _ROOM
         return (
             self._form(told["task"], told["columns"], seen.reading | told["chosen"])
             | {
                 self.facts: gr.HTML(data_view.facts(told), visible=True),
                 self.found: gr.Column(visible=True),
                 self.bars: gr.BarPlot(
-                    data_view.bars(told), title=data_view.bars_title(told), x_label_angle=-45 if many else 0
+                    data_view.bars(told), title=data_view.bars_title(told), x_label_angle=-45 if wide else 0
                 ),
                 self.notes: data_view.notes(told, seen.place.hidden),
                 self.table: gr.Dataframe(
