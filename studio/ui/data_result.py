@@ -107,7 +107,10 @@ class Result:
     def reading(self, task: str, *values: Any) -> dict[str, Any]:
         """The settings that the form says, as far as they differ from the defaults."""
         given = dict(zip(self.fields, values, strict=True))
-        given["column_names"] = [name.strip() for name in given["column_names"].split(",") if name.strip()]
+        columns = [name.strip() for name in (given["column_names"] or "").split(",") if name.strip()]
+        if columns:  # what was chosen before they had these names is found anew
+            given |= {name: given[name] if given[name] in columns else "" for name in _COLUMNS}
+        given["column_names"] = columns
         other = {name for kind, names in _CONTENT.items() if kind != task for name in names}
         return {
             name: value
