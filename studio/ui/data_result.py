@@ -16,6 +16,7 @@ _CONTENT = {
     "text-classification": ("text_column_name", "text_pair_column_name"),
     "image-classification": ("image_column_name",),
 }
+_KINDS = [(data_view.kind(task), task) for task in _CONTENT]
 _COLUMNS = ("text_column_name", "text_pair_column_name", "image_column_name", "label_column_name", "group_column_name")
 _FRACTIONS = ("validation_fraction", "test_fraction")
 _SWITCHES = ("merge_label_spellings", "near_duplicates", "drop_overlap")
@@ -47,8 +48,7 @@ class Result:
         with gr.Column(visible=False) as self.all:
             self.facts = gr.HTML(**html)
             with gr.Row():
-                kinds = [(data_view.kind(task), task) for task in _CONTENT]
-                self.task = gr.Dropdown(kinds, label="Kind", min_width=140)
+                self.task = gr.Dropdown(_KINDS, label="Kind", min_width=140)
                 self.fields = {name: _column(name) for name in _COLUMNS[:-1]}
             with gr.Accordion("More: how rows are read and divided", open=False):
                 with gr.Row():
@@ -163,7 +163,7 @@ class Result:
         names = [(column, column) for column in columns]
         form = {
             self.all: gr.Column(visible=True),
-            self.task: gr.Dropdown(value=task),
+            self.task: gr.Dropdown(_KINDS, value=task),
             self.again: gr.Button(variant="secondary"),
         }
         for name in _COLUMNS:
