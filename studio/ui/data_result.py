@@ -16,11 +16,12 @@ _CONTENT = {
     "text-classification": ("text_column_name", "text_pair_column_name"),
     "image-classification": ("image_column_name",),
 }
+_KINDS = [(data_view.kind(task), task) for task in _CONTENT]
 _COLUMNS = ("text_column_name", "text_pair_column_name", "image_column_name", "label_column_name", "group_column_name")
 _FRACTIONS = ("validation_fraction", "test_fraction")
 _SWITCHES = ("merge_label_spellings", "near_duplicates", "drop_overlap")
 _NEEDED = {"text_column_name", "image_column_name", "label_column_name"}  # found by itself when it is not named
-_WIDE = 6  # bars whose names have room to stand upright
+_ROOM = 60  # characters of class names that fit side by side below the bars
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ class Result:
         with gr.Column(visible=False) as self.all:
             self.facts = gr.HTML(**html)
             with gr.Row():
-                kinds = [(data_view.kind(task), task) for task in _CONTENT]
-                self.task = gr.Dropdown(kinds, label="Kind", min_width=140)
+                self.task = gr.Dropdown(_KINDS, label="Kind", min_width=140)
                 self.fields = {name: _column(name) for name in _COLUMNS[:-1]}
             with gr.Accordion("More: how rows are read and divided", open=False):
                 with gr.Row():
@@ -83,6 +83,7 @@ class Result:
                 self.table = gr.Dataframe(label="First rows", interactive=False, wrap=True, max_height=380)
                 self.gallery = gr.Gallery(
                     label="Some pictures of each class",
+                    show_label=False,
                     columns=8,
                     height="auto",
                     object_fit="contain",
@@ -106,7 +107,10 @@ class Result:
     def reading(self, task: str, *values: Any) -> dict[str, Any]:
         """The settings that the form says, as far as they differ from the defaults."""
         given = dict(zip(self.fields, values, strict=True))
-        given["column_names"] = [name.strip() for name in given["column_names"].split(",") if name.strip()]
+        columns = [name.strip() for name in (given["column_names"] or "").split(",") if name.strip()]
+        if columns:  # what was chosen before they had these names is found anew
+            given |= {name: given[name] if given[name] in columns else "" for name in _COLUMNS}
+        given["column_names"] = columns
         other = {name for kind, names in _CONTENT.items() if kind != task for name in names}
         return {
             name: value
@@ -123,14 +127,14 @@ class Result:
             for picture in told["pictures"]
             if picture["file"] in seen.thumbnails
         ]
-        many = min(len(told["classes"]), data_view.BARS) > _WIDE
+        wide = sum(len(row["label"]) for row in told["classes"][: data_view.BARS]) > _ROOM
         return (
             self._form(told["task"], told["columns"], seen.reading | told["chosen"])
             | {
                 self.facts: gr.HTML(data_view.facts(told), visible=True),
                 self.found: gr.Column(visible=True),
                 self.bars: gr.BarPlot(
-                    data_view.bars(told), title=data_view.bars_title(told), x_label_angle=-45 if many else 0
+                    data_view.bars(told), title=data_view.bars_title(told), x_label_angle=-45 if wide else 0
                 ),
                 self.notes: data_view.notes(told, seen.place.hidden),
                 self.table: gr.Dataframe(
@@ -159,7 +163,7 @@ class Result:
         names = [(column, column) for column in columns]
         form = {
             self.all: gr.Column(visible=True),
-            self.task: gr.Dropdown(value=task),
+            self.task: gr.Dropdown(_KINDS, value=task),
             self.again: gr.Button(variant="secondary"),
         }
         for name in _COLUMNS:
