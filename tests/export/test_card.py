@@ -48,6 +48,7 @@ GOOD = figures([[90, 5, 5], [10, 80, 10], [0, 2, 18]])
 
 
 def written(folder: Path, found: dict = GOOD, origin: str = "stanfordnlp/sst2", **settings) -> ModelCard:
+    folder.mkdir(exist_ok=True)
     card.write(folder, metrics=found, settings=SETTINGS | settings, origin=origin)
     return ModelCard.load(folder / "README.md")
 

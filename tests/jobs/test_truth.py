@@ -194,7 +194,7 @@ def test_a_discarded_run_does_not_come_back_by_what_its_supervisor_writes(root):
 
 
 def test_a_stop_that_comes_before_the_job_has_begun_is_heeded(root, recipe):
-    run, _ = load(recipe(QUICK)).queue(["--output_dir", str(root / "a")])
+    run = load(recipe(QUICK)).queue(["--output_dir", str(root / "a")])
     stopping.ask(run.folder, "stop")
     again = [sys.executable, run.record()["start"]["recipe"], "--output_dir", str(run.folder)]
     supervised(run.folder, *again, "--resume_from_checkpoint").wait(60)

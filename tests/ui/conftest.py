@@ -20,6 +20,13 @@ _FLAGS = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the running page take longer than all others: `make test-page` runs them."""
+    for item in items:
+        if "start_page" in getattr(item, "fixturenames", ()):
+            item.add_marker("page")
+
+
 @dataclass
 class Page:
     url: str
