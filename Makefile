@@ -34,8 +34,8 @@ app: $(READY)    ## open the studio in your browser, at http://127.0.0.1:7860
 test: $(READY)   ## run the tests
 	$(RUN)/python -m pytest -n 2 --dist loadgroup
 
-test-page: $(READY)  ## try the page in Chromium, screen by screen (12 minutes, needs chromium)
-	$(RUN)/python -m pytest -n 2 --dist loadgroup -m page tests/ui
+test-page: $(READY)  ## try the page and its serving processes, mostly in Chromium (15 minutes, needs chromium)
+	$(RUN)/python -m pytest -n 2 --dist loadgroup -m page tests/ui tests/serving
 
 test-properties: $(READY)  ## divide 1,000 random data sets and look for whatever crosses (6 minutes)
 	$(RUN)/python -m pytest -n 2 --hypothesis-profile=many tests/data/test_splits.py -k whatever_the_data

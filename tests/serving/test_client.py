@@ -19,7 +19,7 @@ from tests.conftest import HOSTILE, ROOT
 from tests.jobs.conftest import until
 from tests.serving.conftest import png
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = [pytest.mark.xdist_group("serving"), pytest.mark.page]
 
 
 def servers() -> list[psutil.Process]:

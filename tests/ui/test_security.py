@@ -275,11 +275,13 @@ def test_on_a_space_visitors_may_only_try_and_who_logs_in_may_do_the_rest(tmp_pa
             found = await client.get("/config", headers=headers)
             login_page = await client.get("/login")
         components = found.json()["components"]
-        return login_page.status_code, [c["props"]["label"] for c in components if c["type"] == "tabitem"]
+        labels = [component["props"]["label"] for component in components if component["type"] == "tabitem"]
+        return login_page.status_code, [label for label in labels if label in screens]
 
+    screens = ["Data", "Train", "Runs", "Compare", "Try"]  # which have tabs of their own
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     assert in_a_loop(tabs(Login(TOKEN), {})) == (401, ["Try"])
-    assert in_a_loop(tabs(Login(TOKEN), bearer)) == (401, ["Data", "Train", "Runs", "Compare", "Try"])
+    assert in_a_loop(tabs(Login(TOKEN), bearer)) == (401, screens)
     assert in_a_loop(tabs(None, bearer)) == (404, ["Try"])
 
 
