@@ -41,7 +41,7 @@ def run(
     and now.
     """
     from studio.jobs import start
-    from studio.recipe import by_name
+    from studio.recipe_files import by_name
 
     if (found := by_name(recipe)).parse(context.args)["output"].dry_run:
         sys.exit(start.rehearsal(found, context.args, num_processes))

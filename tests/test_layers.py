@@ -18,6 +18,7 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
         "failures",
         "trainer_arguments",
         "recipe",
+        "recipe_files",
         "jobs",
         "export.hub",
         "models.folder",
@@ -70,7 +71,7 @@ def test_imports_point_downward(file):
     [
         "import studio, studio.recipe, studio.runs, studio.events, studio.samples, studio.cli",
         "import studio.data.load, studio.export.hub",
-        "from pathlib import Path; from studio.recipe import find; assert len(find(Path('recipes'))) >= 4",
+        "from pathlib import Path; from studio.recipe_files import find; assert len(find(Path('recipes'))) >= 4",
         "import app",
     ],
 )

@@ -9,7 +9,8 @@ from studio import launch
 from studio.config import ImageData, ModelChoice, TextData, Training
 from studio.errors import RequestError
 from studio.fields import specs
-from studio.recipe import Recipe, find
+from studio.recipe import Recipe
+from studio.recipe_files import find
 from studio.runs import Run
 
 ROOT = Path(__file__).parent.parent

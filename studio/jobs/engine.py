@@ -27,7 +27,7 @@ from studio.jobs import devices
 from studio.jobs.queue import Queue
 from studio.jobs.standing import GOING, standing
 from studio.jobs.supervise import SUPERVISOR
-from studio.recipe import file_of
+from studio.recipe_files import file_of
 from studio.runs import Run
 from studio.store import Job
 

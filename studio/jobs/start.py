@@ -10,7 +10,8 @@ from studio.jobs import control, engine
 from studio.jobs.devices import check_processes
 from studio.jobs.queue import Queue
 from studio.jobs.standing import standing
-from studio.recipe import Recipe, by_name
+from studio.recipe import Recipe
+from studio.recipe_files import by_name
 from studio.runs import Run
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio import launch, recipe
+from studio import launch, recipe, recipe_files
 from studio.config import Data
 from studio.dry_run import described
 from studio.errors import RequestError, RunError
@@ -52,7 +52,7 @@ def screen(shared: Shared) -> None:
     def form(of: tuple[str | None, str | None, str | None]) -> None:
         data_id, stem, draft = of
         data = datasets.read(shared.root, data_id) if data_id else None
-        one = recipe.load(RECIPES / f"{stem}.py") if stem else None
+        one = recipe_files.load(RECIPES / f"{stem}.py") if stem else None
         if data and one and data.task == one.task:  # otherwise the recipe is just being chosen anew
             if draft:
                 gr.Markdown(f"The form starts from the settings of **{plain(draft)}**.")
@@ -198,7 +198,7 @@ def _concerns(group: type[Settings], spec: Spec) -> bool:
 def _recipes_for(shared: Shared, data_id: str | None, stem: str | None):
     """The recipes that fit a data set."""
     task = datasets.read(shared.root, data_id).task if data_id else None
-    fitting = [(one.title, one.path.stem) for one in recipe.find(RECIPES) if one.task == task]
+    fitting = [(one.title, one.path.stem) for one in recipe_files.find(RECIPES) if one.task == task]
     stems = [name for _, name in fitting]
     return gr.Dropdown(choices=fitting, value=stem if stem in stems else next(iter(stems), None))
 

@@ -17,7 +17,7 @@ from studio import events, processes
 from studio.jobs import control, engine, start
 from studio.jobs.queue import Queue
 from studio.jobs.standing import standing
-from studio.recipe import load
+from studio.recipe_files import load
 from studio.runs import Run
 from tests.faults.kills import KillAfterLog, reference
 from tests.faults.learner import launch, same

@@ -15,7 +15,7 @@ from studio import events, heartbeat, processes, stopping
 from studio.errors import RequestError
 from studio.jobs import control, engine, supervise
 from studio.jobs.standing import standing
-from studio.recipe import load
+from studio.recipe_files import load
 from studio.runs import Run
 from tests.jobs.conftest import DEAF, ENDLESS, QUICK, ROOT, state, supervised, supervisor, trainer, typed, until
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from studio import recipe
+from studio import recipe_files
 from studio.errors import RequestError
 from studio.fields import specs
 from studio.ui import catalogue, forms
 
-RECIPES = recipe.find(Path(__file__).parent.parent.parent / "recipes")
+RECIPES = recipe_files.find(Path(__file__).parent.parent.parent / "recipes")
 
 
 def all_specs(one):
