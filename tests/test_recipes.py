@@ -18,7 +18,7 @@ import yaml
 
 from studio import events
 from studio.jobs.standing import standing
-from studio.recipe import find
+from studio.recipe_files import find
 from studio.runs import MANIFEST, Run
 
 ROOT = Path(__file__).parent.parent
@@ -83,7 +83,7 @@ def test_two_steps_by_accelerate_launch_leave_the_whole_run_folder(
     points = events.read(run.events)[0]
     assert {e.kind for e in points} >= {"status", "metric", "system", "artifact"}
     assert [step for step, _ in events.series(points, "loss")] == [1, 2]
-    for name in ("learning_rate", "grad_norm", "samples_per_second", "eval_f1_macro", "eval_loss"):
+    for name in ("learning_rate", "grad_norm", "samples_per_second", "data_wait_share", "eval_f1_macro", "eval_loss"):
         assert events.series(points, name), name
     assert (run.folder / "train.log").read_text().count("Test set") == 1
 

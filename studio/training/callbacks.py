@@ -35,11 +35,11 @@ class Events(TrainerCallback):
     def __init__(self, run: Run, rows_per_step: int):
         self.run = run
         self.rows_per_step = rows_per_step
-        self.last = (0, 0.0)  # step and time of the last point of the training curve
+        self._measure_from(0)
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         self.run.step = state.global_step
-        self.last = (state.global_step, time.perf_counter())
+        self._measure_from(state.global_step)
         started = {"max_steps": state.max_steps, "num_train_epochs": state.num_train_epochs}
         if self.run.resumed:
             started["resumed_from"] = state.global_step
@@ -59,10 +59,10 @@ class Events(TrainerCallback):
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs=None, **kwargs):
         values = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
         if "loss" in values:
-            step, moment = self.last
-            self.last = (state.global_step, time.perf_counter())
-            seconds = self.last[1] - moment
-            values["samples_per_second"] = (state.global_step - step) * self.rows_per_step / max(seconds, 1e-9)
+            seconds = max(time.perf_counter() - self.since, 1e-9)
+            values["samples_per_second"] = (state.global_step - self.step) * self.rows_per_step / seconds
+            values["data_wait_share"] = min(1.0, self.waited / seconds)
+            self._measure_from(state.global_step)
             self.run.log("system", use())
         self.run.log("metric", values)
         if not math.isfinite(values.get("loss", 0.0)):
@@ -74,7 +74,11 @@ class Events(TrainerCallback):
             )
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
-        self.last = (state.global_step, time.perf_counter())  # evaluation is no training time
+        self._measure_from(state.global_step)  # evaluation is no training time
+
+    def _measure_from(self, step: int) -> None:
+        self.step, self.since = step, time.perf_counter()
+        self.waited = 0.0  # seconds that went into reading and preparing rows, which the trainer adds to
 
 
 class NewEpoch(TrainerCallback):

@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ class StudioTrainer(Trainer):
         arguments = training_arguments(training, network, tokens["train"], run)
         _check_disk(network, training, run)
         rows_per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+        self.events = Events(run, rows_per_step)
         super().__init__(
             model=network,
             args=arguments,
@@ -96,7 +98,7 @@ class StudioTrainer(Trainer):
             processing_class=processor,
             compute_metrics=score.compute_metrics(labels),
             compute_loss_func=functools.partial(loss, label_smoothing=arguments.label_smoothing_factor),
-            callbacks=[Events(run, rows_per_step), SealCheckpoints(run, training.save_total_limit), StopWhenAsked(run)],
+            callbacks=[self.events, SealCheckpoints(run, training.save_total_limit), StopWhenAsked(run)],
         )
         if training.early_stopping_patience:
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
@@ -121,6 +123,13 @@ class StudioTrainer(Trainer):
             self.bar.close()
         SIGNALS.patient = False  # but not when it was broken off: what follows then must not be
         return done
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> tuple[list, torch.Tensor | int | None]:
+        """As the Trainer's; the events learn how long it took."""
+        begun = time.perf_counter()
+        batches = super().get_batch_samples(*args, **kwargs)
+        self.events.waited += time.perf_counter() - begun
+        return batches
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> float:
         """The length of the gradient; called before the optimizer's step, which must not take one that is no number.

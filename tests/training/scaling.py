@@ -105,13 +105,17 @@ def rows(family: str, count: int):
     return Pictures(data.cast_column("image", datasets.Image(decode=False)), processor)
 
 
-def first_steps(family: str, batch: int, accumulation: int, count: int, folder: Path) -> list[list[float]]:
+def network(family: str):
     torch.manual_seed(0)
     config = FAMILIES[family]
     config.num_labels = 3
     auto = AutoModelForImageClassification if family in IMAGES else AutoModelForSequenceClassification
-    network = auto.from_config(config)
-    for module in network.modules():
+    return auto.from_config(config)
+
+
+def first_steps(family: str, batch: int, accumulation: int, count: int, folder: Path) -> list[list[float]]:
+    model = network(family)
+    for module in model.modules():
         # statistics of a batch differ from those of its parts by nature: what is compared is the loss's scale
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.eval()
@@ -120,11 +124,12 @@ def first_steps(family: str, batch: int, accumulation: int, count: int, folder: 
         max_steps=5, per_device_train_batch_size=batch, gradient_accumulation_steps=accumulation, bf16=False,
         logging_steps=1, learning_rate=1e-2, warmup_steps=0, max_grad_norm=1e9,
     )  # fmt: skip
+    training.more = {"eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False}
     data = rows(family, count)
     processor = data._processor if family in IMAGES else BertTokenizer(vocab={w: i for i, w in enumerate(WORDS)})
     run = Run(folder / f"{family}-{batch}-{accumulation}-{count}", writes=launch.rank() == 0)
     run.folder.mkdir(exist_ok=True)
-    trainer = InOrder(network, training, {"train": data, "validation": data}, processor, run, ["a", "b", "c"])
+    trainer = InOrder(model, training, {"train": data, "validation": data}, processor, run, ["a", "b", "c"])
     trainer.train()
     return [[log["loss"], log["grad_norm"]] for log in trainer.state.log_history if "loss" in log]
 
