@@ -9,6 +9,7 @@ import pandas as pd
 
 from studio.config import ImageData, TextData
 from studio.fields import specs
+from studio.ui import theme
 
 BARS = 30  # classes drawn; a chart of more cannot be read
 _LABEL = 40  # characters of a class in the chart
@@ -32,7 +33,7 @@ LABELS = {
     "dataset_config_name": "Configuration",
     "dataset_revision": "Revision",
 }
-COLOURS = {"training": "#0f7f8e", "validation": "#d9650b", "test": "#7a68c9"}
+COLOURS = dict(zip(("training", "validation", "test"), theme.SERIES, strict=False))
 _HELP = {spec.name: spec.help for group in (TextData, ImageData) for spec in specs(group)}
 CSS = """
 dl { display: flex; flex-wrap: wrap; gap: 0.5rem 2rem; margin: 0; }

@@ -21,8 +21,8 @@ from studio.fields import specs
 from studio.jobs.listing import run_folders
 from studio.jobs.standing import standing
 from studio.runs import Run, write_whole
+from studio.ui.security import UPLOAD_BYTES
 
-UPLOAD_LIMIT_BYTES = 2_000_000_000
 _NAME_LIMIT = 80  # characters
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACES = {spec.name for spec in specs(Data) if spec.path}
@@ -173,10 +173,10 @@ def check_upload(file: Path) -> None:
     """
     if not file.is_file():
         raise RequestError(f"the upload {safe_name(file.name)} is not there any more: upload it again")
-    if file.stat().st_size > UPLOAD_LIMIT_BYTES:
+    if file.stat().st_size > UPLOAD_BYTES:
         raise RequestError(
             f"{safe_name(file.name)} has {file.stat().st_size / 1e9:.1f} GB, and uploads may have "
-            f"{UPLOAD_LIMIT_BYTES / 1e9:.0f} GB: choose 'On this machine' instead, which copies nothing"
+            f"{UPLOAD_BYTES / 1e9:.0f} GB: choose 'On this machine' instead, which copies nothing"
         )
 
 

@@ -18,7 +18,7 @@ from studio.ui.login import Login
 
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-UPLOAD_BYTES = 4 * 1024**3  # a request that brings files
+UPLOAD_BYTES = 2_000_000_000  # a request that brings files
 CACHE_BYTES = 16 * 1024**3  # everything uploaded that still lies there
 BODY_BYTES = 16 * 1024**2  # any other request
 _READ = {"GET", "HEAD"}

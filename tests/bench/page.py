@@ -28,8 +28,11 @@ _WATCH = """selector => new Promise(done => {
   const target = document.querySelector(selector); let last = null, first = null;
   const watch = new MutationObserver(() => { first ??= performance.now(); last = performance.now(); });
   watch.observe(target, {subtree: true, childList: true, attributes: true, characterData: true});
+  const began = performance.now();
   const timer = setInterval(() => {
-    if (last && performance.now() - last > 400) { watch.disconnect(); clearInterval(timer); done([first, last]); }
+    const rests = last && performance.now() - last > 400;
+    if (!rests && performance.now() - began < 30000) return;
+    watch.disconnect(); clearInterval(timer); done(rests ? [first, last] : null);
   }, 50);
 })"""
 _ASKED = """() => {
@@ -94,7 +97,9 @@ def _changes(page: Page, url: str, selector: str, run: Run) -> list[float]:
     times = []
     for _ in range(_REPEATS):
         _log(run)
-        first, last = page.evaluate(_WATCH, selector)
+        if not (seen := page.evaluate(_WATCH, selector)):
+            raise SystemExit(f"{selector} did not change, or did not come to rest, within 30 s")
+        first, last = seen
         asked = page.evaluate("window.asked")
         times.append(last - max((moment for moment in asked if moment < first), default=first))
         page.wait_for_timeout(1500)

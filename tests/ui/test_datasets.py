@@ -145,7 +145,7 @@ def test_the_data_set_of_a_run_is_found_or_saved(tmp_path, upload):
 
 
 def test_an_upload_that_is_too_large_or_gone_is_refused(tmp_path, upload):
-    os.truncate(upload, datasets.UPLOAD_LIMIT_BYTES + 1)  # takes no room on the disk
+    os.truncate(upload, datasets.UPLOAD_BYTES + 1)  # takes no room on the disk
     with pytest.raises(RequestError, match="uploads may have 2 GB"):
         saved(tmp_path, upload)
     upload.unlink()
