@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.warm import Warm
+
 ROOT = Path(__file__).parent.parent
 WORDS = ["good", "great", "lovely", "bad", "awful", "dull"]  # three of each kind, then words that say nothing
 WORDS += ["the", "a", "film", "song", "day", "was", "is", "very", "quite", "so", "and", "but", "not", "at", "all"]
@@ -129,17 +131,29 @@ def image_classifier(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def program():
-    """Runs Python with arguments from the project's folder and returns what came out."""
+def warm():
+    """Runs programs in forks of a process that has imported torch already."""
+    process = Warm()
+    yield process
+    process.close()
 
-    def run(*arguments: str, env: dict[str, str] | None = None, launcher: tuple[str, ...] = ()):
-        return subprocess.run(
-            [*(launcher or (sys.executable,)), *map(str, arguments)],
-            cwd=ROOT,
-            env=os.environ | (env or {}),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+
+@pytest.fixture(scope="session")
+def program(warm):
+    """Runs Python with arguments from the project's folder and returns what came out.
+
+    `fresh` gives it an interpreter of its own, in which nothing is loaded yet; so does a launcher.
+    """
+
+    def run(*arguments, env=None, launcher: tuple[str, ...] = (), fresh: bool = False, cwd=ROOT, timeout: float = 300):
+        words, env = [str(word) for word in arguments], os.environ | (env or {})
+        with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
+            if fresh or launcher or words[0] in ("-c", "-X"):
+                words = [*(launcher or (sys.executable,)), *words]
+                with open(out.name, "w") as to, open(err.name, "w") as wrong:
+                    code = subprocess.run(words, cwd=cwd, env=env, stdout=to, stderr=wrong, timeout=timeout).returncode
+            else:
+                code = warm.run(words, env, out, err, cwd, timeout)
+            return subprocess.CompletedProcess(words, code, out.read(), err.read())
 
     return run

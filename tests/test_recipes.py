@@ -45,9 +45,7 @@ TINY_VIT = [
 @pytest.mark.parametrize(
     "recipe", ["bert_sentiment", "text_classification", "resnet_image_classification", "vit_image_classification"]
 )
-def test_two_steps_by_accelerate_launch_leave_the_whole_run_folder(
-    recipe, tmp_path, program, text_flags, image_flags, photos
-):
+def test_two_steps_leave_the_whole_run_folder(recipe, tmp_path, program, text_flags, image_flags, photos):
     flags = {
         "resnet_image_classification": image_flags,
         "vit_image_classification": ["--dataset_name", photos, *TINY_VIT],
@@ -55,7 +53,7 @@ def test_two_steps_by_accelerate_launch_leave_the_whole_run_folder(
     folder = tmp_path / "run"
     done = program(
         f"recipes/{recipe}.py", *flags.get(recipe, text_flags), "--max_steps", "2", "--output_dir", folder,
-        launcher=ACCELERATE, env={"HF_TOKEN": CANARY},
+        launcher=ACCELERATE if recipe.startswith(("bert", "vit")) else (), env={"HF_TOKEN": CANARY},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
@@ -335,7 +333,9 @@ def test_a_hub_name_fails_within_seconds_when_the_hub_is_out_of_reach(tmp_path, 
         (["--dataset_name", "stanfordnlp/sst2"], "stanfordnlp/sst2"),
     ):
         began = time.monotonic()
-        done = program("recipes/bert_sentiment.py", *flags, "--output_dir", tmp_path / "run", env=unreachable)
+        done = program(
+            "recipes/bert_sentiment.py", *flags, "--output_dir", tmp_path / "run", env=unreachable, fresh=True
+        )
         assert time.monotonic() - began < 40  # imports included; the libraries' own retries take 25 s more
         assert done.returncode == 2 and "Traceback" not in done.stderr
         error = done.stderr[done.stderr.index("error: ") :]

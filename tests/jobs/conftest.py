@@ -65,18 +65,11 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def studio(root):
+def studio(root, program):
     """Runs a command of `python -m studio` on the run root."""
 
     def call(*arguments, code: int = 0, env: dict[str, str] | None = None, cwd: Path = ROOT):
-        done = subprocess.run(
-            [sys.executable, "-m", "studio", *map(str, arguments)],
-            cwd=cwd,
-            env=os.environ | {"STUDIO_RUNS": str(root)} | (env or {}),
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = program("-m", "studio", *arguments, env={"STUDIO_RUNS": str(root)} | (env or {}), cwd=cwd, timeout=120)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done

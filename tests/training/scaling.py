@@ -3,6 +3,7 @@
 Run by test_scaling.py in one process, and by torchrun in two.
 """
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -135,6 +136,7 @@ def first_steps(family: str, batch: int, accumulation: int, count: int, folder: 
 
 
 def main(folder: Path) -> None:
+    gc.freeze()  # Accelerate collects garbage before each training, among all that was imported as well
     batchings = {"parallel": (4, 1, 40)} if launch.world_size() == 2 else {
         "whole": (8, 1, 40), "accumulated": (4, 2, 40), "ragged whole": (8, 1, 37), "ragged": (4, 2, 37),
     }  # fmt: skip

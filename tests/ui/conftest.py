@@ -27,6 +27,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("page")
 
 
+_FIGURES: dict[int, list[str]] = {}
+FIGURES_FILE = os.environ.get("STUDIO_FIGURES")  # where to write them; the trials are then longer
+
+
+@pytest.fixture
+def figure() -> Callable[[int, str], None]:
+    """Notes what was found about a row of the list of threats, for docs/security.md."""
+    return lambda row, found: _FIGURES.setdefault(row, []).append(found)
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    if FIGURES_FILE and exitstatus == 0:
+        from tests.ui import threats
+
+        Path(FIGURES_FILE).write_text(threats.table(_FIGURES))
+
+
 @dataclass
 class Page:
     url: str
