@@ -149,6 +149,8 @@ def test_a_run_that_is_gone_is_told(server, page, text_classifier):
 
 def test_it_fits_a_phone(page):
     page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    page.get_by_role("tab", name="Try", exact=True).click()
     choose(page, "Model", "one")
     expect(page.get_by_label("Text", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
