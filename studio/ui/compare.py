@@ -90,7 +90,7 @@ def screen(shared: Shared) -> None:
         )
 
     shared.page.load(offer, None, runs, show_progress="hidden", api_name="runs_to_compare")
-    shared.tabs.change(choose, runs, runs, show_progress="hidden")
+    shared.tabs.select(choose, runs, runs, show_progress="hidden")
     gr.on([runs.change, curve.change], draw, [runs, curve], [plot, no_points], show_progress="hidden")
     runs.change(judge, runs, [verdict, scores, settings])
 
