@@ -34,11 +34,11 @@ app: $(READY)    ## open the studio in your browser, at http://127.0.0.1:7860
 test: $(READY)   ## run the tests
 	$(RUN)/python -m pytest -n 2 --dist loadgroup
 
-test-slow: $(READY)  ## run the tests that take longest (5 minutes, needs chromium)
+test-slow: $(READY)  ## try the page in Chromium, and some of the rest at more length (15 minutes, needs chromium)
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 test-security: $(READY)  ## try whatever threatens the page, at length, and write docs/security.md (5 minutes, needs chromium)
-	STUDIO_FIGURES=docs/security.md $(RUN)/python -m pytest tests/ui/test_security.py
+	STUDIO_FIGURES=docs/security.md $(RUN)/python -m pytest -m '' tests/ui/test_security.py
 
 test-properties: $(READY)  ## divide 1,000 random data sets and look for whatever crosses (6 minutes)
 	$(RUN)/python -m pytest -n 2 --hypothesis-profile=many tests/data/test_splits.py -k whatever_the_data

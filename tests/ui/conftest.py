@@ -24,10 +24,12 @@ _FLAGS = (
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file that share a page share a worker, or each worker would start the page."""
+    """Tests of the running page are slow; those that share a page share a worker, or each would start the page."""
     for item in items:
-        if "start_page" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if "start_page" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+            if not item.get_closest_marker("xdist_group"):
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 _FIGURES: dict[int, list[str]] = {}

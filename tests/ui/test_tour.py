@@ -22,7 +22,7 @@ def go(tab: Tab, name: str) -> None:
 
 def fill(tab: Tab, settings: dict[str, str]) -> None:
     """Writes into the form of the Train screen, whose sections are opened first."""
-    for section, field in (("Data and length", "max_train_samples"), ("Training", "logging_steps")):
+    for section, field in (("Data and length", "max_eval_samples"), ("Training", "logging_steps")):
         while not tab.locator(f"#field-{field} input").is_visible():  # a form that was just made anew is closed
             tab.get_by_role("button", name=f"{section}: more settings").click()
             tab.wait_for_timeout(1000)
