@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from studio.errors import RunError
-from studio.evaluation import metrics, report
+from studio.evaluation import metrics, modules, report, show
 
 LABELS = ["bad", "good", "[red]so so[/red]"]
 SIZES = {"train": 12, "validation": 9, "test": 21}
@@ -72,7 +72,7 @@ def text_trainer(folder: Path, rows: dict[str, datasets.Dataset], **arguments) -
         train_dataset=rows["train"],
         eval_dataset=rows["validation"],
         data_collator=collate,
-        compute_metrics=metrics.compute_metrics(LABELS),
+        compute_metrics=modules.compute_metrics(LABELS, several=False),
     )
 
 
@@ -229,7 +229,7 @@ def test_files_are_private_and_nothing_half_written_stays(trained, tmp_path, mon
 def test_people_see_each_figure_with_its_interval_and_each_class(trained):
     found = trained[1].metrics
     console = Console(file=io.StringIO(), width=120)
-    report.show(found, console)
+    show.show(found, console)
     printed = console.file.getvalue()
     test = found["splits"]["test"]
     low, high = test["intervals"]["f1_macro"]
@@ -244,7 +244,7 @@ def test_a_hundred_classes_are_not_printed_one_by_one(trained):
     test = found["splits"]["test"]
     test["per_class"] = {f"class {i}": test["per_class"]["bad"] for i in range(100)}
     console = Console(file=io.StringIO(), width=120)
-    report.show(found, console)
+    show.show(found, console)
     assert "class 7" not in console.file.getvalue()
 
 
