@@ -69,7 +69,7 @@ def evaluate(run: Run, flags: list[str], label_map: list[str]) -> tuple[Path, di
         "splits": {"test": figures(found, log_losses(found.probabilities, truth).mean(), seed=0)},
         "shift": shift(own, found, source.origin),
     }
-    folder = run.report / re.sub(r"[^\w.-]+", "-", source.origin).strip(".-")
+    folder = _folder(run, source.origin)
     report = Report(told, answered.table(found, "test"))
     report.describe(rows)
     report.save(folder)
@@ -108,6 +108,12 @@ def shift(own: Answered, other: Answered, origin: str) -> dict[str, Any]:
         "worse": p < _LEVEL and change < 0,
         "sentence": f"{before}: {verdict} ({100 * change:+.1f} points, {bounds}).",
     }
+
+
+def _folder(run: Run, origin: str) -> Path:
+    """Where the report of data of this name lies; not where one of the run's own files lies, which may be called so."""
+    name = re.sub(r"[^\w.-]+", "-", origin).strip(".-") or "data"
+    return run.report / (f"{name}-data" if (run.report / name).is_file() else name)
 
 
 def _settings(run: Run, flags: list[str]) -> TextData | ImageData:
