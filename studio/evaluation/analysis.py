@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from studio.evaluation import curves, metrics, mistakes, multilabel, proportions, scores
+from studio.evaluation import curves, metrics, mistakes, multilabel, scores
 from studio.evaluation.answered import Answered
 from studio.evaluation.calibration import calibration
 from studio.evaluation.figures import figures
@@ -34,7 +34,7 @@ def analyse(test: Answered, validation: Answered, threshold: float | None, *, se
         "scores": {name: told[name] for name in names if name in told},
         "intervals": told["intervals"],
         "majority_accuracy": told["majority_accuracy"],
-        "per_class": _per_class(test, told["per_class"], seed),
+        "per_class": _with_areas(test, told["per_class"]),
         "confusion": matrix,
         "confused_pairs": mistakes.confused_pairs(test),
         "calibration": calibration(test, validation, seed=seed),
@@ -46,28 +46,11 @@ def analyse(test: Answered, validation: Answered, threshold: float | None, *, se
     }
 
 
-def _per_class(rows: Answered, told: dict[str, dict[str, float]], seed: int) -> dict[str, dict[str, Any]]:
-    """Precision, recall, F1 with their intervals, support, and the areas below the curves of each label."""
-
-    def f1(hits: np.ndarray, truth: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
-        values = metrics.ratio(2 * hits, truth + given)
-        return {label: values[..., i] for i, label in enumerate(rows.labels)}
-
-    if rows.several:
-        drawn = multilabel.intervals(rows.truth, rows.given, seed=seed, score=f1)
-        hits, given = (rows.truth & rows.given).sum(axis=0), rows.given.sum(axis=0)
-    else:
-        matrix = metrics.confusion(rows.truth, rows.given, len(rows.labels))
-        drawn = metrics.intervals(matrix, seed=seed, score=f1)
-        hits, given = matrix.diagonal(), matrix.sum(axis=0)
-    found, areas = {}, zip(scores.roc_auc(rows), scores.pr_auc(rows), strict=True)
-    for (label, row), (roc, pr), right, predicted in zip(told.items(), areas, hits, given, strict=True):
-        intervals = {"f1": drawn[label]} if row["support"] else {}
-        for name, of in (("precision", int(predicted)), ("recall", int(row["support"]))):
-            if of:
-                intervals[name] = list(proportions.wilson(int(right), of))
-        found[label] = row | {"intervals": intervals, "roc_auc": roc, "pr_auc": pr}
-    return found
+def _with_areas(rows: Answered, per_class: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The figures of each label with the areas below its curves."""
+    areas = zip(scores.roc_auc(rows), scores.pr_auc(rows), strict=True)
+    named = zip(per_class.items(), areas, strict=True)
+    return {label: row | {"roc_auc": roc, "pr_auc": pr} for (label, row), (roc, pr) in named}
 
 
 def _curves(rows: Answered) -> dict[str, dict[str, Any]]:

@@ -79,12 +79,12 @@ Score = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
 def intervals(
-    matrix: np.ndarray, *, seed: int, resamples: int = 1000, score: Score | None = None
+    matrix: np.ndarray, *, seed: int, resamples: int = 1000, more: Score | None = None
 ) -> dict[str, list[float]]:
     """Bootstrap percentile intervals [low, high] that hold 95 % for the five SCORES (Efron 1979).
 
-    `score` names other figures instead, from counts (resamples, classes): right predictions, rows of the class,
-    predictions of it.
+    `more` gives further figures of the same resamples, from counts (resamples, classes): right predictions, rows of the
+    class, predictions of it.
 
     Each resample draws the cells of the confusion matrix from a multinomial. That is exactly the
     distribution of the matrix when rows are drawn with replacement, at a cost that does not grow with
@@ -96,10 +96,11 @@ def intervals(
     by_truth, by_prediction = _membership(truth, classes), _membership(predicted, classes)
     right = by_truth.multiply((truth == predicted)[:, None]).tocsr()
 
-    def scored(counts: np.ndarray) -> dict[str, np.ndarray]:
-        return (score or _scores)(counts @ right, counts @ by_truth, counts @ by_prediction)
+    def score(counts: np.ndarray) -> dict[str, np.ndarray]:
+        by_class = counts @ right, counts @ by_truth, counts @ by_prediction
+        return _scores(*by_class) | (more(*by_class) if more else {})
 
-    return bootstrap(matrix[truth, predicted], scored, seed=seed, resamples=resamples)
+    return bootstrap(matrix[truth, predicted], score, seed=seed, resamples=resamples)
 
 
 def bootstrap(

@@ -79,7 +79,7 @@ def intervals(
     *,
     seed: int,
     resamples: int = 1000,
-    score: metrics.Score | None = None,
+    more: metrics.Score | None = None,
 ) -> dict[str, list[float]]:
     """As `metrics.intervals`: rows are drawn with replacement, those with the same truth and predictions at once."""
     classes, rows = truth.shape[1], len(truth)
@@ -90,11 +90,11 @@ def intervals(
     right = (true == predicted).all(axis=1)
     counted = np.concatenate([true & predicted, true, predicted], axis=1, dtype=np.float32)
 
-    def scored(drawn: np.ndarray) -> dict[str, np.ndarray]:
-        hits, truth, taken = np.split(drawn.astype(np.float32) @ counted, 3, axis=1)  # BLAS knows no whole numbers
-        return score(hits, truth, taken) if score else _scores(hits, truth, taken, right=drawn @ right, rows=rows)
+    def score(drawn: np.ndarray) -> dict[str, np.ndarray]:
+        by_class = np.split(drawn.astype(np.float32) @ counted, 3, axis=1)  # BLAS knows no whole numbers
+        return _scores(*by_class, right=drawn @ right, rows=rows) | (more(*by_class) if more else {})
 
-    return metrics.bootstrap(counts, scored, seed=seed, resamples=resamples)
+    return metrics.bootstrap(counts, score, seed=seed, resamples=resamples)
 
 
 def commonest(truth: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from studio.evaluation import curves, metrics, multilabel, proportions
+from studio.evaluation import curves, metrics, proportions
 from studio.evaluation.answered import Answered
 from studio.evaluation.metrics import ratio
 
@@ -26,7 +26,7 @@ def further(rows: Answered) -> dict[str, float]:
     Where rows have several labels, balanced accuracy and Matthews correlation are means over the labels, each taken
     as present or absent, and log loss is the mean over rows and labels.
     """
-    found = {name: float(value) for name, value in _of_counts(rows)(*_counts(rows)).items()}
+    found = {name: float(value) for name, value in of_counts(rows)(*counts(rows)).items()}
     found |= {f"top_{k}_accuracy": float(_top(rows, k).mean()) for k in _tops(rows)}
     found["log_loss"] = float(log_losses(rows.probabilities, rows.truth).mean())
     for name, of_class in (("roc_auc_macro", roc_auc(rows)), ("pr_auc_macro", pr_auc(rows))):
@@ -36,19 +36,47 @@ def further(rows: Answered) -> dict[str, float]:
     return found
 
 
-def intervals(rows: Answered, *, seed: int) -> dict[str, list[float]]:
-    """95 % intervals [low, high]: of what follows from counts by the bootstrap, of log loss by its standard error."""
-    score = _of_counts(rows)
-    if rows.several:
-        found = multilabel.intervals(rows.truth, rows.given, seed=seed, score=score)
-    else:
-        matrix = metrics.confusion(rows.truth, rows.given, len(rows.labels))
-        found = metrics.intervals(matrix, seed=seed, score=score)
-    for k in _tops(rows):
-        found[f"top_{k}_accuracy"] = list(proportions.wilson(int(_top(rows, k).sum()), len(rows.truth)))
+def intervals(rows: Answered) -> dict[str, list[float]]:
+    """95 % intervals [low, high] of those that are means over rows: top-k accuracy and log loss."""
+    found = {
+        f"top_{k}_accuracy": list(proportions.wilson(int(_top(rows, k).sum()), len(rows.truth))) for k in _tops(rows)
+    }
     losses = log_losses(rows.probabilities, rows.truth)
     half = 1.96 * losses.std() / np.sqrt(len(losses))
     return found | {"log_loss": [float(max(0.0, losses.mean() - half)), float(losses.mean() + half)]}
+
+
+def counts(rows: Answered) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(classes,): right predictions, rows of the class, predictions of it."""
+    if rows.several:
+        return (rows.truth & rows.given).sum(axis=0), rows.truth.sum(axis=0), rows.given.sum(axis=0)
+    matrix = metrics.confusion(rows.truth, rows.given, len(rows.labels))
+    return matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+
+
+def of_counts(rows: Answered) -> metrics.Score:
+    """Balanced accuracy and Matthews correlation of such rows, from counts as `metrics.Score` has them."""
+    total = len(rows.truth)
+
+    def of_several(hits: np.ndarray, truth: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
+        neither = total - truth - given + hits
+        both = (truth > 0) & (truth < total)
+        halves = (ratio(hits, truth) + ratio(neither, total - truth)) / 2
+        spread = np.sqrt(1.0 * truth * (total - truth) * given * (total - given))
+        return {
+            "balanced_accuracy": ratio((halves * both).sum(axis=-1), both.sum(axis=-1)),
+            "matthews": ratio(total * hits - 1.0 * truth * given, spread).mean(axis=-1),
+        }
+
+    def of_one(hits: np.ndarray, truth: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
+        by_chance = (1.0 * truth * given).sum(axis=-1)
+        spread = np.sqrt((total**2 - (1.0 * truth**2).sum(axis=-1)) * (total**2 - (1.0 * given**2).sum(axis=-1)))
+        return {
+            "balanced_accuracy": ratio(ratio(hits, truth).sum(axis=-1), (truth > 0).sum(axis=-1)),
+            "matthews": ratio(total * hits.sum(axis=-1) - by_chance, spread),
+        }
+
+    return of_several if rows.several else of_one
 
 
 def roc_auc(rows: Answered) -> list[float | None]:
@@ -84,36 +112,3 @@ def _top(rows: Answered, k: int) -> np.ndarray:
     """(rows,): whether the true class is among the k likeliest."""
     likeliest = np.argsort(-rows.probabilities, axis=1, kind="stable")[:, :k]
     return (likeliest == rows.truth[:, None]).any(axis=1)
-
-
-def _counts(rows: Answered) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(classes,): right predictions, rows of the class, predictions of it."""
-    if rows.several:
-        return (rows.truth & rows.given).sum(axis=0), rows.truth.sum(axis=0), rows.given.sum(axis=0)
-    matrix = metrics.confusion(rows.truth, rows.given, len(rows.labels))
-    return matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
-
-
-def _of_counts(rows: Answered) -> metrics.Score:
-    """Balanced accuracy and Matthews correlation from counts (..., classes) as `_counts` gives them."""
-    total = len(rows.truth)
-
-    def of_several(hits: np.ndarray, truth: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
-        neither = total - truth - given + hits
-        both = (truth > 0) & (truth < total)
-        halves = (ratio(hits, truth) + ratio(neither, total - truth)) / 2
-        spread = np.sqrt(1.0 * truth * (total - truth) * given * (total - given))
-        return {
-            "balanced_accuracy": ratio((halves * both).sum(axis=-1), both.sum(axis=-1)),
-            "matthews": ratio(total * hits - 1.0 * truth * given, spread).mean(axis=-1),
-        }
-
-    def of_one(hits: np.ndarray, truth: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
-        by_chance = (1.0 * truth * given).sum(axis=-1)
-        spread = np.sqrt((total**2 - (1.0 * truth**2).sum(axis=-1)) * (total**2 - (1.0 * given**2).sum(axis=-1)))
-        return {
-            "balanced_accuracy": ratio(ratio(hits, truth).sum(axis=-1), (truth > 0).sum(axis=-1)),
-            "matthews": ratio(total * hits.sum(axis=-1) - by_chance, spread),
-        }
-
-    return of_several if rows.several else of_one

@@ -6,6 +6,7 @@ from sklearn import metrics as reference
 
 from studio.evaluation import curves, scores
 from studio.evaluation.answered import Answered, of_logits
+from studio.evaluation.figures import figures
 from tests.evaluation.rows import one_label, several_labels
 
 
@@ -108,10 +109,24 @@ def test_holding_back_unsure_answers_is_counted_by_hand():
 @pytest.mark.parametrize("make", [one_label, several_labels])
 def test_intervals_frame_each_figure_they_are_given_for(make):
     rows = make(1)
-    found, value = scores.intervals(rows, seed=0), scores.further(rows)
-    assert set(found) == {name for name in value if "auc" not in name}
-    for name, (low, high) in found.items():
-        assert low < value[name] < high, name
+    found = figures(rows, 0.0, seed=0)
+    assert set(found["intervals"]) >= {name for name in scores.further(rows) if "auc" not in name}
+    for name, (low, high) in found["intervals"].items():
+        assert low < found[name] < high, name
+    for row in found["per_class"].values():
+        for name in ("precision", "recall", "f1"):
+            low, high = row["intervals"][name]
+            assert low < row[name] < high
+
+
+def test_the_f1_of_a_class_has_the_interval_of_drawing_rows_with_replacement():
+    rows, random, drawn = one_label(2, classes=3), np.random.default_rng(5), []
+    for _ in range(1500):
+        at = random.integers(0, 300, 300)
+        drawn.append(reference.f1_score(rows.truth[at], rows.given[at], labels=[0, 1, 2], average=None))
+    found = figures(rows, 0.0, seed=0)["per_class"].values()
+    for row, expected in zip(found, np.quantile(drawn, [0.025, 0.975], axis=0).T, strict=True):
+        assert row["intervals"]["f1"] == pytest.approx(expected.tolist(), abs=0.012)
 
 
 def test_intervals_of_balanced_accuracy_and_log_loss_hold_the_true_value_19_times_of_20():
@@ -122,7 +137,7 @@ def test_intervals_of_balanced_accuracy_and_log_loss_hold_the_true_value_19_time
     for seed in range(600):
         at = random.integers(0, 40_000, 300)
         parts = (everything.truth[at], everything.given[at], everything.probabilities[at])
-        found = scores.intervals(Answered(everything.labels, [], *parts), seed=seed)
+        found = figures(Answered(everything.labels, [], *parts), 0.0, seed=seed)["intervals"]
         for name in held:
             held[name] += found[name][0] <= truth[name] <= found[name][1]
     for name, count in held.items():
