@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from studio.evaluation.report import peak_memory_bytes
 from studio.predictor import Picture, Predictor, Text
@@ -18,6 +18,14 @@ BATCH = 32
 _LONGEST = 128  # tokens; a text as long as this, or as the model takes at most, stands for all
 _ALONE = 30  # timings of one item; one more goes before to warm up
 _TOGETHER = 3  # timings of a batch
+
+
+# torch knows the arithmetic of attention on GPUs only
+_ON_CPUS = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda query, key, value, *_, **__: sdpa_flop_count(
+        query, key, value
+    )
+}
 
 
 def profile(predictor: Predictor) -> dict[str, Any]:
@@ -54,9 +62,9 @@ def _item(predictor: Predictor) -> tuple[Text | Picture, str]:
         noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
         return Image.fromarray(noise), "a picture of 224 x 224 pixels"
     tokenizer = predictor.processor
-    wanted = min(tokenizer.model_max_length, _LONGEST) - tokenizer.num_special_tokens_to_add(
-        predictor.text_pairs is True
-    )
+    places = predictor.network.config.to_dict().get("max_position_embeddings", _LONGEST)
+    most = min(tokenizer.model_max_length, places, _LONGEST)
+    wanted = most - tokenizer.num_special_tokens_to_add(pair=bool(predictor.text_pairs))
     a_word = len(tokenizer("the " * 16, add_special_tokens=False)["input_ids"]) / 16
     words = int(wanted / a_word)
     if predictor.text_pairs:
@@ -68,7 +76,7 @@ def _item(predictor: Predictor) -> tuple[Text | Picture, str]:
 
 def _flops(predictor: Predictor, item: Text | Picture) -> dict[str, int]:
     """Of one item by the name of the module; "" is the whole network."""
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=_ON_CPUS) as counter:
         predictor.logits([item])
     outermost = type(predictor.network).__name__
     found = {"": counter.get_total_flops()}
