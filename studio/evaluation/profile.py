@@ -16,8 +16,9 @@ from studio.runs import size_bytes
 
 BATCH = 32
 _LONGEST = 128  # tokens; a text as long as this, or as the model takes at most, stands for all
-_ALONE = 30  # timings of one item; one more goes before to warm up
-_TOGETHER = 3  # timings of a batch
+_ALONE = 100  # timings of one item; one more goes before to warm up
+_TOGETHER = 10  # timings of a batch
+_FEWEST, _PATIENCE_S = 3, 5.0  # timings at least; seconds after which there are enough
 
 
 # torch knows the arithmetic of attention on GPUs only
@@ -52,7 +53,7 @@ def profile(predictor: Predictor) -> dict[str, Any]:
         "latency_ms": {f"p{q}": float(np.percentile(alone, q)) * 1000 for q in (50, 95)},
         "throughput": BATCH / float(np.median(together)),
         "peak_memory_bytes": peak_memory_bytes(predictor.device),
-        "layers": list(_layers(predictor.network, flops)),
+        "layers": _layers(predictor.network, flops),
     }
 
 
@@ -87,23 +88,24 @@ def _flops(predictor: Predictor, item: Text | Picture) -> dict[str, int]:
 
 
 def _layers(network: nn.Module, flops: dict[str, int]) -> list[dict[str, Any]]:
-    """The modules that hold parameters of their own."""
-    return [
-        {
-            "name": name or "(whole)",
-            "type": type(module).__name__,
+    """The modules that hold parameters or do arithmetic themselves, besides what the modules inside them do."""
+    found = []
+    for name, module in network.named_modules():
+        inside = (f"{name}.{child}" if name else child for child, _ in module.named_children())
+        own = {
             "parameters": sum(p.numel() for p in module.parameters(recurse=False)),
-            "flops": flops.get(name, 0),
+            "flops": flops.get(name, 0) - sum(flops.get(child, 0) for child in inside),
         }
-        for name, module in network.named_modules()
-        if any(True for _ in module.parameters(recurse=False))
-    ]
+        if any(own.values()):
+            found.append({"name": name or "(whole)", "type": type(module).__name__} | own)
+    return found
 
 
 def _seconds(predictor: Predictor, items: list[Text | Picture], times: int) -> list[float]:
+    """So many timings, or fewer where they take long."""
     predictor.predict(items)
-    found = []
-    for _ in range(times):
+    found: list[float] = []
+    while len(found) < times and (len(found) < _FEWEST or sum(found) < _PATIENCE_S):
         began = time.perf_counter()
         predictor.predict(items)  # its answer lies on the CPU, so that a GPU has finished as well
         found.append(time.perf_counter() - began)

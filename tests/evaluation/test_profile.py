@@ -24,9 +24,10 @@ def test_parameters_and_arithmetic_of_a_text_model_are_those_worked_out_by_hand(
     )
     assert sum(layer["parameters"] for layer in found["layers"]) == found["parameters"]
     assert found["input"] == "a text of 64 tokens"
-    assert found["flops"] == bert_flops(64)
+    assert found["flops"] == bert_flops(64) == sum(layer["flops"] for layer in found["layers"])
     by_name = {layer["name"]: layer for layer in found["layers"]}
     assert by_name["classifier"] == {"name": "classifier", "type": "Linear", "parameters": 51, "flops": 2 * 16 * 3}
+    assert by_name["bert.encoder.layer.1.attention.self"]["flops"] == 2 * 2 * 64 * 64 * 16
     query = by_name["bert.encoder.layer.0.attention.self.query"]
     assert query["parameters"] == 16 * 16 + 16 and query["flops"] == 2 * 64 * 16 * 16
     assert found["size_bytes"] == sum(file.stat().st_size for file in text_classifier.iterdir())
