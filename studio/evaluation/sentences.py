@@ -5,7 +5,7 @@ from typing import Any
 from studio.evaluation import multilabel
 
 _FEW = 30  # rows of a class; its figures move by 0.1 and more by chance
-_WORTH = 0.005  # by which a temperature must bring the calibration error down to be spoken of
+_WORTH = 0.75  # of the calibration error; a temperature that leaves more of it is not spoken of
 _COARSE = 0.05  # calibration error that chance explains; beyond it, the rows tell little
 _UNEVEN = 0.1  # between two classes' F1
 
@@ -137,7 +137,7 @@ def _next(found: dict[str, Any]) -> list[str]:
     told = []
     if found.get("shift", {}).get("worse"):
         told.append("Train with rows of this kind as well, and keep some of them to test on.")
-    if not is_better_than_nothing(found):
+    if "shift" not in found and not is_better_than_nothing(found):
         told.append("Train longer, on more rows, or with another learning rate: so far it is no better than a guess.")
     if found["errors"]:
         told.append("Look at the surest errors first: wrong labels are often among them.")
@@ -145,7 +145,7 @@ def _next(found: dict[str, Any]) -> list[str]:
     if worse:
         told.append(f"Bring more training rows where {_trait(min(worse, key=lambda one: one['accuracy']))}.")
     calibration = found["calibration"]
-    if is_off(found) and calibration["error_at_temperature"] < calibration["error"] - _WORTH:
+    if is_off(found) and calibration["error_at_temperature"] < _WORTH * calibration["error"]:
         told.append(
             f"Divide the logits by {calibration['temperature']:.2f} (the temperature that suits the validation rows) "
             f"before you read probabilities: they are then off by {calibration['error_at_temperature']:.1%} instead of "
@@ -176,6 +176,10 @@ def _worth_taking(found: dict[str, Any], curve: dict[str, list]) -> str | None:
 
 
 def _trait(one: dict[str, Any]) -> str:
+    if one["trait"] == "characters":
+        return f"the text has {one['value']} characters"
+    if one["trait"] == "shorter_side":
+        return f"the shorter side of the picture has {one['value']} pixels"
     return f"{one['trait'].replace('_', ' ')} is {one['value']}"
 
 
