@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo app test test-page test-properties test-faults lint bench bench-memory bench-page screenshots messy hostile clean
+.PHONY: help setup demo app test test-slow test-security test-properties test-faults lint bench bench-memory bench-page screenshots messy hostile clean
 
 help:            ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -34,8 +34,11 @@ app: $(READY)    ## open the studio in your browser, at http://127.0.0.1:7860
 test: $(READY)   ## run the tests
 	$(RUN)/python -m pytest -n 2 --dist loadgroup
 
-test-page: $(READY)  ## try the page and its serving processes, mostly in Chromium (15 minutes, needs chromium)
-	$(RUN)/python -m pytest -n 2 --dist loadgroup -m page tests/ui tests/serving
+test-slow: $(READY)  ## run the tests that take longest (5 minutes, needs chromium)
+	$(RUN)/python -m pytest -n 2 --dist loadgroup -m slow
+
+test-security: $(READY)  ## try whatever threatens the page, at length, and write docs/security.md (5 minutes, needs chromium)
+	STUDIO_FIGURES=docs/security.md $(RUN)/python -m pytest tests/ui/test_security.py
 
 test-properties: $(READY)  ## divide 1,000 random data sets and look for whatever crosses (6 minutes)
 	$(RUN)/python -m pytest -n 2 --hypothesis-profile=many tests/data/test_splits.py -k whatever_the_data

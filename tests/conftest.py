@@ -16,6 +16,7 @@ from tests.warm import Warm
 ROOT = Path(__file__).parent.parent
 WORDS = ["good", "great", "lovely", "bad", "awful", "dull"]  # three of each kind, then words that say nothing
 WORDS += ["the", "a", "film", "song", "day", "was", "is", "very", "quite", "so", "and", "but", "not", "at", "all"]
+NO_BROWSER = "no Chromium is installed, so the page was NOT tried in a browser"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 # Tests run two at a time: one thread each is faster than four threads on two cores.
@@ -31,6 +32,12 @@ os.environ["HF_DATASETS_CACHE"] = _cache.name
 settings.register_profile("few", max_examples=50)
 settings.register_profile("many", max_examples=500)
 settings.load_profile("few")
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests left out: {NO_BROWSER}", red=True, bold=True)
 
 
 @pytest.fixture(scope="session")

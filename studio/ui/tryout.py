@@ -161,7 +161,7 @@ def screen(shared: Shared) -> None:
     quiet = {"show_progress": "hidden"}
     shared.page.load(**refreshed, **quiet)
     shared.run.change(**refreshed, **quiet)
-    shared.tabs.select(**refreshed, **quiet)
+    shared.tabs.change(**refreshed, **quiet)
     first.input(lambda name: name, first, shared.run, **quiet)
     first.change(suit, [first, second], [second, texts, images, pair, inverted, examples], **quiet).then(
         show_examples, first, [examples, known], **quiet

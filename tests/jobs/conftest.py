@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -86,9 +87,13 @@ def clear(root: Path) -> None:
 
 
 def typed(file: Path, folder: Path, *before: str, **env: str) -> subprocess.Popen:
-    """Starts a recipe as a person does."""
-    command = [*before, sys.executable, str(file), "--output_dir", str(folder)]
-    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)} | env, stderr=subprocess.DEVNULL)
+    """Starts a recipe as a person does, in a terminal that can be closed even if that of these tests cannot."""
+    return subprocess.Popen(
+        [*before, sys.executable, str(file), "--output_dir", str(folder)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
 
 
 def supervised(folder: Path, *command: str) -> subprocess.Popen:

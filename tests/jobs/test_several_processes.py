@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from studio import events, processes
 from studio.jobs.control import settle
 from studio.jobs.standing import standing
@@ -21,6 +23,7 @@ num_processes: 4
 """
 
 
+@pytest.mark.slow
 def test_a_job_of_two_processes_is_started_stopped_forced_and_resumed(root, studio, tiny_bert, reviews, tmp_path):
     (tmp_path / "accelerate").mkdir()
     (tmp_path / "accelerate/default_config.yaml").write_text(ELSEWHERE)

@@ -19,7 +19,7 @@ from tests.conftest import HOSTILE, ROOT
 from tests.jobs.conftest import until
 from tests.serving.conftest import png
 
-pytestmark = [pytest.mark.xdist_group("serving"), pytest.mark.page]
+pytestmark = pytest.mark.xdist_group("serving")
 
 
 def servers() -> list[psutil.Process]:
@@ -49,6 +49,7 @@ def test_two_models_at_most_are_in_memory(models, text_classifier, image_classif
     assert models.loaded() == [] == servers()
 
 
+@pytest.mark.slow
 def test_a_killed_server_is_started_again_by_the_next_question(models, text_classifier):
     first = models.ask(text_classifier, ["good film"])
     [server] = servers()
@@ -57,6 +58,7 @@ def test_a_killed_server_is_started_again_by_the_next_question(models, text_clas
     assert servers() != [server]
 
 
+@pytest.mark.slow
 def test_a_model_that_was_trained_anew_is_read_anew(models, text_classifier, tmp_path):
     folder = copied(text_classifier, tmp_path / "model")
     models.ask(folder, ["good"])
@@ -65,6 +67,7 @@ def test_a_model_that_was_trained_anew_is_read_anew(models, text_classifier, tmp
     assert "splendid" in models.ask(folder, ["good"])[0].scores
 
 
+@pytest.mark.slow
 def test_a_model_that_nobody_asks_leaves(text_classifier):
     models = Models(idle_s=2)
     models.ask(text_classifier, ["good"])
@@ -73,6 +76,7 @@ def test_a_model_that_nobody_asks_leaves(text_classifier):
     models.unload()
 
 
+@pytest.mark.slow
 def test_no_server_outlives_a_page_that_is_killed(text_classifier):
     code = (
         "import sys, time, psutil; from pathlib import Path; from studio.serving.client import Models; m = Models();"
@@ -87,6 +91,7 @@ def test_no_server_outlives_a_page_that_is_killed(text_classifier):
         until(lambda server=server: not server.is_running(), 10)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_loaded_is_told(models, text_classifier, tmp_path):
     with pytest.raises(RequestError, match="no such folder"):
         models.ask(tmp_path / "gone", ["good"])
@@ -116,6 +121,7 @@ def test_every_row_of_a_table_is_answered(models, text_classifier, tmp_path):
         break  # one of them is enough
 
 
+@pytest.mark.slow
 def test_a_column_that_is_not_there_is_told(models, text_classifier, tmp_path):
     source = tmp_path / "rows.csv"
     source.write_text("number,text\n1,good film\n2,bad film\n")
@@ -123,6 +129,7 @@ def test_a_column_that_is_not_there_is_told(models, text_classifier, tmp_path):
         list(models.answer_file(text_classifier, source, tmp_path / "out.csv", "review"))
 
 
+@pytest.mark.slow
 def test_every_picture_of_a_zip_is_answered(models, image_classifier, tmp_path):
     source, out = tmp_path / "pictures.zip", tmp_path / "out.csv"
     with zipfile.ZipFile(source, "w") as archive:

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.conftest import NO_BROWSER
+
 ROOT = Path(__file__).parent.parent.parent
 _FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -20,11 +22,12 @@ _FLAGS = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the running page take longer than all others: `make test-page` runs them."""
+    """The tests of a file that share a page share a worker, or each worker would start the page."""
     for item in items:
-        if "start_page" in getattr(item, "fixturenames", ()):
-            item.add_marker("page")
+        if "start_page" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 _FIGURES: dict[int, list[str]] = {}
@@ -99,8 +102,7 @@ def _browser():
 
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:
-        message = "no Chromium is installed, so the page was NOT tried in a browser"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        pytest.fail(NO_BROWSER) if os.environ.get("CI") else pytest.skip(NO_BROWSER)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, headless=True, args=_FLAGS.split())
         yield browser

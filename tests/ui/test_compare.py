@@ -61,6 +61,7 @@ def test_another_curve_and_a_run_without_scores_can_be_chosen(page, browser_page
     expect(seen(browser_page, "not scored yet")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_run_that_has_come_since_is_offered_when_the_tab_is_opened_again(page, browser_page):
     open_compare(browser_page, page)
     expect(browser_page.get_by_text("30.0 points of accuracy")).to_be_visible(timeout=20_000)

@@ -72,6 +72,7 @@ def test_an_upload_is_looked_at_saved_and_trained_on_and_survives_a_reload(page_
     assert datasets.saved(page_server.root) == []
 
 
+@pytest.mark.slow
 def test_a_folder_of_pictures_is_shown_and_saved_without_a_copy(page_server, browser_page, photos, tmp_path):
     shutil.copytree(photos, tmp_path / "photos")
     open_page(browser_page, page_server)
@@ -85,6 +86,7 @@ def test_a_folder_of_pictures_is_shown_and_saved_without_a_copy(page_server, bro
     assert len(kept.thumbnails) == 24
 
 
+@pytest.mark.slow
 def test_columns_that_cannot_be_told_are_chosen_by_hand(page_server, browser_page, tmp_path):
     rows = [(f"a longer sentence {i}", "ab"[i % 2], "xyz"[i % 3]) for i in range(60)]
     open_page(browser_page, page_server)
@@ -133,6 +135,7 @@ def test_a_phone_needs_no_sideways_scrolling(page_server, browser_page, tmp_path
     assert browser_page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.slow
 def test_columns_without_a_header_row_get_names(page_server, browser_page, tmp_path):
     rows = [(f"a sentence {i}", "ab"[i % 2]) for i in range(60)]
     open_page(browser_page, page_server)

@@ -86,12 +86,14 @@ def test_two_models_answer_side_by_side_and_previous_answers_stay(server, page):
     expect(past(page, "a bad day")).to_have_count(0, timeout=PATIENCE_MS)
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_without_a_text(page):
     choose(page, "Model", "one")
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.get_by_text("Write a text first.")).to_be_visible(timeout=PATIENCE_MS)
 
 
+@pytest.mark.slow
 def test_a_drawn_digit_is_answered(page):
     choose(page, "Model", "digits")
     page.get_by_role("tab", name="Drawing").click()
@@ -110,6 +112,7 @@ def test_a_drawn_digit_is_answered(page):
     expect(past(page, "drawing")).to_have_count(1, timeout=PATIENCE_MS)
 
 
+@pytest.mark.slow
 def test_a_damaged_picture_is_told(page, tmp_path):
     choose(page, "Model", "digits")
     damaged = tmp_path / "damaged.png"
@@ -134,6 +137,7 @@ def test_a_file_is_answered_row_by_row(page, tmp_path):
     assert len(download.value.path().read_text().splitlines()) == 51
 
 
+@pytest.mark.slow
 def test_a_run_that_is_gone_is_told(server, page, text_classifier):
     finished(server.root, "passing", text_classifier, "text-classification")
     page.wait_for_timeout(_FRESH_MS)
@@ -149,6 +153,8 @@ def test_a_run_that_is_gone_is_told(server, page, text_classifier):
 
 def test_it_fits_a_phone(page):
     page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    page.get_by_role("tab", name="Try", exact=True).click()
     choose(page, "Model", "one")
     expect(page.get_by_label("Text", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -160,6 +166,7 @@ def test_without_a_finished_run_it_says_what_to_do(page_server, browser_page):
     expect(browser_page.get_by_text("Nothing to try yet")).to_be_visible(timeout=PATIENCE_MS)
 
 
+@pytest.mark.slow
 def test_no_model_outlives_a_killed_page(start_page, browser_page, text_classifier, tmp_path):
     finished(tmp_path, "one", text_classifier, "text-classification")
     server = start_page(tmp_path)
