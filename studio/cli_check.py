@@ -1,15 +1,22 @@
 """The command that checks data: check."""
 
+import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from studio import cli_jobs
 from studio.errors import RequestError
+from studio.fields import to_flags
+
+if TYPE_CHECKING:
+    from studio.config import ImageData, TextData
+    from studio.runs import Run
 
 app = typer.Typer()
 
@@ -58,7 +65,9 @@ def check(
     report = examine(items, source, settings, task, quick)
     if run or label_errors:
         from studio.data.quality import doubts  # takes a second
-    if run:
+    if run and not (run.report / doubts.PREDICTIONS).is_file():
+        report.notes.append(f"{data} has no predictions yet: only its data were checked")
+    elif run:
         report.add(doubts.by_run(items, run.report))
     if label_errors:
         from studio.data.features import features
@@ -77,29 +86,26 @@ def check(
         raise typer.Exit(_INTERRUPTED)
 
 
-def _run(data: str):
+def _run(data: str) -> "Run | None":
     """The run of that folder or name, None where it is none."""
-    from studio.cli_jobs import named
     from studio.runs import Run
 
-    folder = named(data)
+    folder = cli_jobs.named(data)
     return Run(folder) if (folder / "run.json").is_file() else None
 
 
-def _settings(data: str, task: str | None, flags: list[str], run):
-    """The task and where the data are."""
+def _settings(data: str, task: str | None, flags: list[str], run: "Run | None") -> "tuple[str, TextData | ImageData]":
+    """The task and where the data are; of a run, as it was started unless flags say otherwise."""
     from studio.data import load, preview
 
-    if data.startswith("--"):  # of a flag that a recipe takes, as `preview` does
-        return preview.settings([data, *flags], task)
-    if run is None:
-        return preview.settings([f"--dataset_name={data}", *flags], task)
-    if flags:
-        raise RequestError(f"{flags[0]}: a run is checked on the data it was trained on; leave the flag out")
-    return run.record()["task"], load.settings_of(run)
+    if run:
+        task, started = run.record()["task"], dataclasses.asdict(load.settings_of(run))
+        return preview.settings([*to_flags(started), *flags], task)
+    named = [data] if data.startswith("--") else [f"--dataset_name={data}"]  # a flag names it, as for `preview`
+    return preview.settings([*named, *flags], task)
 
 
-def _show(told: dict, console: Console) -> None:
+def _show(told: dict[str, Any], console: Console) -> None:
     rows = ", ".join(f"{count:,} {split}" for split, count in told["rows"].items())
     console.print(
         f"{escape(told['origin'])}: {told['task']}, {rows} rows, {len(told['labels']):,} classes", highlight=False
@@ -132,7 +138,7 @@ def _show(told: dict, console: Console) -> None:
         console.print(f"The decisions are in {escape(told['curation_file'])}; --curation_file takes them.")
 
 
-def _example(example: dict) -> str:
+def _example(example: dict[str, str]) -> str:
     known = not example["place"] or example["place"].endswith(example["excerpt"] or " ")
     where = "" if known else f"[dim]{escape(example['place'])}[/] "
     return f"{where}{escape(example['excerpt'])} [italic]({escape(example['remark'])})[/]"

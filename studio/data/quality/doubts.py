@@ -23,11 +23,12 @@ from studio.data.quality.items import Finding, Items, count
 from studio.errors import RequestError
 
 FOLDS = 5
+PREDICTIONS = "predictions.parquet"
 _NEIGHBOURS = 10
 _FAR = 3  # times the spread of the middle half beyond it: far out in Tukey's sense
 _UNSURE = 10  # rows shown
 _SEED = 0
-_REMEDY = "Look at the rows, the most suspicious come first; the decision leaves them out."
+_REMEDY = "Look at the rows, the most suspicious come first: some are right. The decision leaves them out."
 
 
 def by_features(items: Items, embed: Callable[[np.ndarray], np.ndarray]) -> Iterator[Finding]:
@@ -44,7 +45,7 @@ def by_features(items: Items, embed: Callable[[np.ndarray], np.ndarray]) -> Iter
     labels = np.unique(items.labels[at], return_inverse=True)[1]
     views = [features] if items.is_image else [features, words(alike.texts(items.rows.select(at)))]
     probabilities = out_of_sample(views, labels, items.contents[at])
-    told = f"of {len(at):,} training rows, each judged by a model of the others"
+    told = f"of the {len(at):,} training rows, each judged by a model of the others"
     yield from _label_errors(items, at, labels, probabilities, np.unique(items.labels[at]), told)
     yield from _outliers(items, at, features)
 
@@ -53,12 +54,9 @@ def by_run(items: Items, report: Path) -> Iterator[Finding]:
     """Findings about the validation and test rows of a run, by what its model says of them.
 
     Raises:
-        RequestError: the run has no report, or its rows have several labels or are no longer there.
+        RequestError: the rows are no longer there.
     """
-    file = report / "predictions.parquet"
-    if not file.is_file():
-        raise RequestError(f"{report.parent} has no predictions: only a finished run can be checked")
-    table = pq.read_table(file)
+    table = pq.read_table(report / PREDICTIONS)
     if pa.types.is_list(table["label"].type):
         return
     found = pc.index_in(table["row_id"], column(items.rows, "row_id").combine_chunks())
@@ -97,7 +95,9 @@ def out_of_sample(views: list[np.ndarray | csr_matrix], labels: np.ndarray, unit
 
 def rank(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Positions of the rows whose label is probably wrong, the most suspicious first."""
-    return find_label_issues(labels, probabilities, return_indices_ranked_by="normalized_margin", n_jobs=1)
+    return find_label_issues(
+        labels, probabilities, filter_by="confident_learning", return_indices_ranked_by="normalized_margin", n_jobs=1
+    )
 
 
 def words(texts: Iterator[str]) -> csr_matrix:
@@ -107,7 +107,7 @@ def words(texts: Iterator[str]) -> csr_matrix:
 
 def _strength(view: np.ndarray | csr_matrix) -> float:
     """How far a regression may follow its rows: sparse words have unit length and need more than scaled features."""
-    return 0.01 if isinstance(view, np.ndarray) else 3.0
+    return 0.01 if isinstance(view, np.ndarray) else 1.0
 
 
 def _plenty(items: Items) -> np.ndarray:
@@ -126,9 +126,10 @@ def _label_errors(
         return
     names = [items.names[one] for one in classes]
     remarks = [f"{items.label(at[one])}; {_guess(names, probabilities[one])}" for one in ranked[:5]]
-    title = f"{count(len(ranked), 'label is', 'labels are')} probably wrong, {told}"
+    agreeing = np.mean(probabilities.argmax(axis=1) == labels)
+    title = f"{count(len(ranked), 'label looks', 'labels look')} wrong, {told}; it agrees with {agreeing:.0%} of them"
     yield items.finding(
-        "label_errors", "warning", title, at[ranked], _REMEDY, remarks=remarks, exclude="its label is probably wrong"
+        "label_errors", "warning", title, at[ranked], _REMEDY, remarks=remarks, exclude="its label looks wrong"
     )
 
 

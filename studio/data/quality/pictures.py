@@ -116,7 +116,8 @@ def _sharpness(grey: np.ndarray) -> float:
 
 
 def _flatness(colours: np.ndarray) -> float:
-    coarse = (colours >> 4).astype(np.int32) @ np.array([256, 16, 1], np.int32)
+    red, green, blue = (colours >> 4).astype(np.uint16).transpose(2, 0, 1)
+    coarse = (red << 8) | (green << 4) | blue
     return np.bincount(coarse.ravel()).max() / coarse.size
 
 
