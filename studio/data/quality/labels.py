@@ -41,7 +41,7 @@ def check(items: Items) -> Iterator[Finding]:
     yield from _typos(items.names, rows, meant)
     if items.labels.ndim == 1:
         items.codes = np.array([items.names.index(meant.get(name, name)) for name in items.names])[items.labels]
-        yield from _sizes(items, rows)
+        yield from _sizes(items, np.bincount(items.codes, minlength=len(items.names)))
 
 
 def _meant(names: list[str], rows: np.ndarray) -> dict[str, str]:
@@ -101,14 +101,14 @@ def _one_slip(one: str, other: str) -> bool:
 
 def _sizes(items: Items, rows: np.ndarray) -> Iterator[Finding]:
     present = np.flatnonzero(rows)
-    different = np.array([len(np.unique(items.contents[items.labels == at])) for at in present])
+    different = np.array([len(np.unique(items.contents[items.codes == at])) for at in present])
     for low, high, severity, kind in ((0, FEW, "error", "tiny_classes"), (FEW, SMALL, "warning", "small_classes")):
         few = present[(different >= low) & (different < high)]
         if not len(few):
             continue
         title = f"{count(len(few), 'class has', 'classes have')} fewer than {high} different rows"
         remedy = "Add rows, merge the classes into others, or leave them out by the decision."
-        at = np.flatnonzero(np.isin(items.labels, few))
+        at = np.flatnonzero(np.isin(items.codes, few))
         examples = [
             Example(None, "", items.names[one], f"{count(rows[one], 'row', 'rows')}, {number:,} different")
             for one, number in zip(few[:EXAMPLES], different[np.isin(present, few)], strict=False)
