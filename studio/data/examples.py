@@ -1,6 +1,5 @@
-"""The rows behind a run, read again: texts that it was tested on, to try its model with."""
+"""Texts that a run was tested on, to try its model with."""
 
-import dataclasses
 from itertools import zip_longest
 from pathlib import Path
 
@@ -8,24 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import concatenate_datasets
 
-from studio.data import sources
-from studio.data.task import TASKS
+from studio.data import load
 from studio.errors import RequestError
 from studio.runs import Run
 
 _LONGEST = 240  # characters that one still reads at a glance
 _LOOKED_AT = 500  # rows
-
-
-def source_of(run: Run) -> sources.Source:
-    """The rows that a run divided into training, validation and test rows, read again.
-
-    Raises:
-        RequestError: they cannot be read any more.
-    """
-    group, settings = TASKS[run.record()["task"]], run.settings()
-    known = {field.name for field in dataclasses.fields(group) if field.init} & settings.keys()
-    return sources.read(group(**{name: settings[name] for name in known}))
 
 
 def test_texts(folder: Path, count: int) -> list[dict[str, str | None]]:
@@ -37,7 +24,7 @@ def test_texts(folder: Path, count: int) -> list[dict[str, str | None]]:
     run = Run(folder)
     if run.record()["task"] != "text-classification":
         raise RequestError(f"{folder.name} is no run on texts")
-    source = source_of(run)
+    source = load.curated(load.settings_of(run))
     try:
         wanted = (run.splits / "test.txt").read_text().split()[:_LOOKED_AT]
     except OSError as error:

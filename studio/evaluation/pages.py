@@ -8,7 +8,7 @@ from typing import Any
 from datasets import Dataset, concatenate_datasets
 
 from studio import events
-from studio.data import examples
+from studio.data import load
 from studio.errors import RequestError
 from studio.evaluation import answered, items, page
 from studio.evaluation.analysis import analyse
@@ -68,7 +68,7 @@ def remake(run: Run) -> dict[str, Any]:
     """
     metrics, notes, rows = read_metrics(run), [], None
     try:
-        rows = concatenate_datasets(list(examples.source_of(run).splits.values()))
+        rows = concatenate_datasets(list(load.curated(load.settings_of(run)).splits.values()))
     except (RequestError, OSError) as error:
         notes.append(f"Texts and pictures are not shown, for the data cannot be read any more: {error}")
     return write(run.report, metrics, title=title(run), rows=rows, training=run.events, notes=notes)
