@@ -5,7 +5,7 @@ from pathlib import PurePath
 from datasets import Dataset
 
 from studio.data.alike import column
-from studio.data.decode import UnreadablePicture, size
+from studio.data.decode import UnreadablePicture, header
 
 
 def traits(rows: Dataset) -> dict[str, list]:
@@ -36,6 +36,7 @@ def _of_pictures(rows: Dataset) -> dict[str, list]:
 
 def _shorter_side(image: dict) -> int | None:
     try:
-        return min(size(image))
+        stated = header(image)
     except UnreadablePicture:
         return None
+    return min(stated.width, stated.height)
