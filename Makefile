@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo app test test-slow test-security test-properties test-faults lint bench bench-memory bench-page screenshots messy hostile clean
+.PHONY: help setup demo app test test-slow test-security test-properties test-faults lint bench bench-memory bench-labels bench-page screenshots messy hostile clean
 
 help:            ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ bench: $(READY)  ## measure training speed, as ratios within one run, and write 
 
 bench-memory: $(READY)  ## measure memory for each added row and write docs/memory.md (3 minutes)
 	$(RUN)/python -m tests.bench.memory docs/memory.md
+
+bench-labels: $(READY)  ## turn labels round, count how many the check finds, write docs/data-check.md: make bench-labels DATA=FILE
+	@test -n "$(DATA)" || { echo "Name a table of labelled texts: make bench-labels DATA=FILE"; exit 1; }
+	$(RUN)/python -m tests.bench.label_errors "$(DATA)" docs/data-check.md
 
 bench-page: $(READY)  ## time the page in Chromium and write docs/page.md (2 minutes)
 	$(RUN)/python -m tests.bench.page docs/page.md

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from studio import cli_data, cli_evaluate, cli_jobs, launch
+from studio import cli_check, cli_data, cli_evaluate, cli_jobs, cli_report, launch
 from studio.errors import RequestError, RunError, redacted
 from studio.models.folder import model_folder
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(cli_jobs.app)
 app.add_typer(cli_data.app)
+app.add_typer(cli_check.app)
 app.add_typer(cli_evaluate.app)
+app.add_typer(cli_report.app)
 
 
 @app.callback()

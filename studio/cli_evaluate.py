@@ -38,7 +38,7 @@ def compare(
 
 
 def comparison(folders: list[Path]) -> dict[str, Any]:
-    """`runs` (name and test scores), `settings` that differ (name to values), `tests` against the first, `notes`."""
+    """`runs` (name, test scores, profile), `settings` that differ (name to values), `tests` with the first, `notes`."""
     from studio.evaluation import paired
 
     scores = [_test_scores(folder) for folder in folders]
@@ -60,7 +60,10 @@ def comparison(folders: list[Path]) -> dict[str, Any]:
         for i, test, p in zip(others, tests, ps, strict=True)
     ]
     return {
-        "runs": [{"run": folder.name, "test": test} for folder, test in zip(folders, scores, strict=True)],
+        "runs": [
+            {"run": folder.name, "test": test, "profile": _profile(folder)}
+            for folder, test in zip(folders, scores, strict=True)
+        ],
         "settings": _differing([Run(folder).settings() for folder in folders]),
         "tests": rows,
         "notes": [
@@ -85,6 +88,15 @@ def _test_scores(folder: Path) -> dict[str, Any] | None:
         return {name: value for name, value in test.items() if name != "per_class"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RequestError(f"{file} is damaged: leave {folder.name} out of the comparison") from error
+
+
+def _profile(folder: Path) -> dict[str, Any] | None:
+    """What `python -m studio profile` has measured, without the layers; None where it has not, or is damaged."""
+    try:
+        told = json.loads((folder / "report" / "profile.json").read_text())
+        return {name: told[name] for name in ("device", "parameters", "size_bytes", "latency_ms", "throughput")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _differing(settings: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -136,7 +148,12 @@ def score_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
     names = [name for name in _FIRST if any(name in test for test in scored)]
     names += sorted({name for test in scored for name, value in test.items() if isinstance(value, float)} - set(names))
     lines = [[name, *(_score(test, name) for test in scored)] for name in names]
-    return [*lines, ["rows", *(f"{test['samples']:,}" if test else "" for test in scored)]]
+    lines.append(["rows", *(f"{test['samples']:,}" if test else "" for test in scored)])
+    profiles = [row["profile"] for row in runs]
+    if any(profiles):
+        lines.append(["parameters", *(f"{one['parameters']:,}" if one else "" for one in profiles)])
+        lines.append(["ms for one item", *(f"{one['latency_ms']['p50']:.1f}" if one else "" for one in profiles)])
+    return lines
 
 
 def _score(test: dict[str, Any], name: str) -> str:

@@ -39,6 +39,11 @@ class Data(Settings):
         None, "column that says to whom or what a row belongs (a patient, an author): no group is in two splits"
     )
     column_names: list[str] = arg([], "names for the columns of a file that has no header row")
+    curation_file: str | None = arg(
+        None,
+        "decisions about rows and labels, as `python -m studio check` writes them; the data stay as they are",
+        path=True,
+    )
     merge_label_spellings: bool = arg(False, "labels that differ only in case or spaces are one class")
     validation_fraction: Fraction = arg(
         0.1, "share of the training rows to validate on when no validation rows are given"

@@ -78,6 +78,10 @@ def test_two_steps_leave_the_whole_run_folder(recipe, tmp_path, program, text_fl
     scored = predictions[predictions.split == "test"]
     assert (scored.label == scored.prediction).mean() == pytest.approx(test["accuracy"])
 
+    page = (run.report / "report.html").read_text()
+    assert "What next?" in page and page.count("data:image/png") == len(list(run.report.glob("*.png"))) >= 8
+    assert predictions["characters" if task == "text-classification" else "shorter_side"].notna().all()
+
     points = events.read(run.events)[0]
     assert {e.kind for e in points} >= {"status", "metric", "system", "artifact"}
     assert [step for step, _ in events.series(points, "loss")] == [1, 2]

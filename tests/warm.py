@@ -19,6 +19,7 @@ from typing import IO
 ROOT = Path(__file__).parent.parent
 HEAVY = ("studio.training.trainer", "studio.evaluation.report", "studio.data.load", "studio.models.build")
 HEAVY += ("studio.export.finish", "studio.predictor", "studio.cli_jobs", "studio.jobs.start", "studio.dry_run")
+HEAVY += ("studio.evaluation.plots",)
 
 
 class Warm:

@@ -37,7 +37,7 @@ def contents(rows: Dataset) -> np.ndarray:
         chunks = column(rows, "row_id").chunks
         hashes = (int(row_id[:16], 16) for chunk in chunks for row_id in chunk.to_pylist())
     else:
-        hashes = (hash_text(_plain(text)) for text in _texts(rows))
+        hashes = (hash_text(_plain(text)) for text in texts(rows))
     return np.fromiter(hashes, np.uint64, len(rows))
 
 
@@ -94,11 +94,18 @@ def near_pairs(rows: Dataset) -> tuple[np.ndarray, int]:
     """(2, pairs) positions of rows whose texts or pictures are near alike; how many may be near to others as well."""
     if "image" in rows.column_names:
         return _near_pictures(_picture_hashes(rows)), 0
-    return _near_texts(_texts(rows))
+    return _near_texts(texts(rows))
 
 
 def column(rows: Dataset, name: str) -> pa.ChunkedArray:
     return rows.select_columns([name]).with_format("arrow")[:][name]
+
+
+def texts(rows: Dataset) -> Iterator[str]:
+    """The text of each row; of a pair, both."""
+    columns = [name for name in ("text", "text_pair") if name in rows.column_names]
+    batches = rows.select_columns(columns).iter(_BATCH)
+    return ("\n".join(texts) for batch in batches for texts in zip(*(batch[name] for name in columns), strict=True))
 
 
 def _near_texts(texts: Iterable[str]) -> tuple[np.ndarray, int]:
@@ -205,13 +212,6 @@ def _picture_hash(image: dict) -> int:
     grey = decode(image, _HASHED_AT).convert("L").resize((_HASHED_AT, _HASHED_AT))
     strengths = dctn(np.asarray(grey, np.float32))[:8, :8]
     return int.from_bytes(np.packbits(strengths > np.median(strengths)).tobytes(), "big")
-
-
-def _texts(rows: Dataset) -> Iterator[str]:
-    """The text of each row; of a pair, both."""
-    columns = [name for name in ("text", "text_pair") if name in rows.column_names]
-    batches = rows.select_columns(columns).iter(_BATCH)
-    return ("\n".join(texts) for batch in batches for texts in zip(*(batch[name] for name in columns), strict=True))
 
 
 def _plain(text: str) -> str:

@@ -4,7 +4,7 @@ import io
 import warnings
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -57,15 +57,27 @@ def decode(picture: dict | bytes | Path, towards: int | None = None) -> Image.Im
         raise UnreadablePicture(f"is damaged ({str(error) or type(error).__name__})") from error
 
 
-def size(picture: dict | bytes | Path) -> tuple[int, int]:
-    """Width and height in pixels as a picture file states them, without decoding it.
+class Header(NamedTuple):
+    """What a picture file states before its pixels are decoded; sides in pixels."""
+
+    width: int
+    height: int
+    format: str
+    mode: str  # Pillow's word: L, RGB, CMYK ...
+    transparent: bool
+
+
+def header(picture: dict | bytes | Path) -> Header:
+    """What a picture file states, without decoding it.
 
     Raises:
-        UnreadablePicture: the file states none.
+        UnreadablePicture: the file states nothing of the kind.
     """
     try:
         with _stream(picture) as stream, Image.open(stream, formats=FORMATS) as image:
-            return image.size
+            return Header(*image.size, image.format, image.mode, image.has_transparency_data)
+    except UnidentifiedImageError:
+        raise UnreadablePicture(_nature(picture)) from None
     except Exception as error:
         raise UnreadablePicture(f"is damaged ({str(error) or type(error).__name__})") from error
 

@@ -1,6 +1,5 @@
 """Texts that a run was tested on, to try its model with."""
 
-import dataclasses
 from itertools import zip_longest
 from pathlib import Path
 
@@ -8,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import concatenate_datasets
 
-from studio.config import TextData
-from studio.data import sources
+from studio.data import load
 from studio.errors import RequestError
 from studio.runs import Run
 
@@ -26,9 +24,7 @@ def test_texts(folder: Path, count: int) -> list[dict[str, str | None]]:
     run = Run(folder)
     if run.record()["task"] != "text-classification":
         raise RequestError(f"{folder.name} is no run on texts")
-    settings = run.settings()
-    known = {field.name for field in dataclasses.fields(TextData) if field.init} & settings.keys()
-    source = sources.read(TextData(**{name: settings[name] for name in known}))
+    source = load.curated(load.settings_of(run))
     try:
         wanted = (run.splits / "test.txt").read_text().split()[:_LOOKED_AT]
     except OSError as error:

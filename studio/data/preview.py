@@ -14,7 +14,7 @@ from studio import launch
 from studio.config import Data, ImageData, TextData, Training
 from studio.data import load, sources, splits
 from studio.data.alike import column
-from studio.data.decode import decode, size
+from studio.data.decode import decode, header
 from studio.data.marks import codes, labels_of, pairs
 from studio.data.task import TASKS, guess
 from studio.errors import RequestError
@@ -158,7 +158,7 @@ def _lengths(rows: Dataset) -> dict[str, dict[str, int]]:
 def _pixels(rows: Dataset) -> dict[str, Any]:
     """The commonest size of pictures, how many have it, and the shortest and longest side, of some taken evenly."""
     some = rows.select(np.unique(np.linspace(0, len(rows) - 1, _MEASURED).astype(int)))
-    sizes = Counter(size(row["image"]) for row in some.select_columns(["image"]))
+    sizes = Counter(header(row["image"])[:2] for row in some.select_columns(["image"]))
     (width, height), count = sizes.most_common(1)[0]
     sides = [side for both in sizes for side in both]
     return {

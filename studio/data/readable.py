@@ -2,8 +2,9 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from datasets import Dataset
@@ -18,6 +19,7 @@ from studio.errors import RequestError
 
 CHECKED_AT = 32  # pixels: a large JPEG is read from its first byte to its last also when it is decoded small
 _SHOWN = 20  # pictures named in a message
+Looked = TypeVar("Looked")
 BLANK = 8  # levels of 256 that the pixels of an empty page or a covered lens may differ by
 
 
@@ -48,31 +50,34 @@ def readable(source: Source) -> Source:
     return dataclasses.replace(source, splits=kept, notes=source.notes + notes)
 
 
+def each(rows: Dataset, look: Callable[[dict, str], Looked], bar: Progress) -> Iterator[Looked]:
+    """What `look` says of the picture and the id of each row, in order; Pillow decodes on all cores at once."""
+    task = bar.add_task("Checking pictures", total=len(rows))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for batch in rows.select_columns(["image", "row_id"]).iter(batch_size=64):
+            for looked in pool.map(look, batch["image"], batch["row_id"]):
+                bar.advance(task)
+                yield looked
+
+
+def progress() -> Progress:
+    """A bar for people, which programs that read what is printed never see."""
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
+
+
 def _checked(source: Source) -> tuple[dict[str, np.ndarray], list[str], list[str]]:
     """The places of the readable pictures in each split; what is wrong with the others; the names of blank ones."""
     good, complaints, blanks = {}, [], []
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Checking pictures", total=sum(map(len, source.splits.values())))
+    with progress() as bar:
         for name, rows in source.splits.items():
             fine = np.zeros(len(rows), bool)
-            for at, (complaint, blank) in enumerate(_checks(rows)):
-                bar.advance(task)
+            for at, (complaint, blank) in enumerate(each(rows, _check, bar)):
                 blanks += [blank] if blank else []
                 complaints += [complaint] if complaint else []
                 fine[at] = complaint is None
             good[name] = np.flatnonzero(fine)
     return good, complaints, blanks
-
-
-def _checks(rows: Dataset) -> Iterator[tuple[str | None, str | None]]:
-    """For each row in order what is wrong with its picture, or its name if it is blank, or None and None.
-
-    Pillow decodes on all cores at once.
-    """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for batch in rows.select_columns(["image", "row_id"]).iter(batch_size=64):
-            yield from pool.map(_check, batch["image"], batch["row_id"])
 
 
 def _check(image: dict, row_id: str) -> tuple[str | None, str | None]:

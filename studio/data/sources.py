@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import datasets
 import numpy as np
@@ -23,6 +24,7 @@ from studio.errors import RequestError
 
 SPLITS = ("train", "validation", "test")
 _CHUNK = 10_000  # rows
+_EXAMPLES = 5  # of rows that were left out
 _OF_TABLES = {"text_column_name", "text_pair_column_name", "image_column_name", "label_column_name"}
 _OF_TABLES |= {"group_column_name", "label_delimiter", "column_names"}
 
@@ -33,8 +35,8 @@ class Source:
 
     Columns: "text" (str) or "image" ({"bytes", "path"}, one of them None); "text_pair" (str) where texts come in pairs;
     "label" (id, the position in `labels`; or a list of ids, perhaps empty, where rows have several); "row_id" (hash of
-    the content and a count of its earlier occurrences, unique over all splits); with --group_column_name also
-    "group" (str, or None where a row belongs to none that is known).
+    the content and a count of its earlier occurrences, unique over all splits); "place" (str, the file and line, or
+    None); with --group_column_name also "group" (str, or None where a row belongs to none that is known).
     """
 
     splits: dict[str, Dataset]
@@ -42,6 +44,17 @@ class Source:
     notes: list[str]  # sentences about how the data was read and what was left out
     origin: str
     chosen: Chosen | None = None  # columns, where a table was read
+    dropped: tuple["Dropped", ...] = ()
+    excluded: frozenset[str] = frozenset()  # ids of rows that a person's decisions leave out
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Rows that were left out because they lack a label or a content; `examples` are places and contents of some."""
+
+    lacking: Literal["label", "content"]
+    count: int
+    examples: tuple[tuple[str, str], ...]
 
 
 def read(data: TextData | ImageData) -> Source:
@@ -110,6 +123,36 @@ def refuse_losses(
         )
 
 
+def check_classes(ids: dict[str, np.ndarray], names: list[str], origin: str) -> list[str]:
+    """Notes on labels (several per row) that no training row has: large sets of tags have such.
+
+    Raises:
+        RequestError: the training rows are of one class, or lack one that the other splits have.
+    """
+    notes = []
+    present = {split: np.unique(marks.pairs(found)[1]) for split, found in ids.items()}
+    known = present["train"]
+    if len(known) < 2:
+        raise RequestError(
+            f"{origin}: the training rows that can be used are of {len(known)} class"
+            f"{'es' * (len(known) == 0)} ({', '.join(names[at] for at in known)}); a classifier needs at least two"
+        )
+    for split in ids:
+        unknown = [repr(names[at]) for at in np.setdiff1d(present[split], known)]
+        if unknown and ids["train"].ndim == 2:
+            notes.append(
+                f"{len(unknown):,} labels of the {split} rows stand in no training row, so that the model cannot "
+                f"learn them: {', '.join(unknown[:10])}"
+            )
+        elif unknown:
+            raise RequestError(
+                f"{origin}: the {split} rows have labels that no training row has: {', '.join(unknown[:10])} "
+                f"(training rows: {', '.join(repr(names[at]) for at in known[:10])}). "
+                "Correct the spelling or take them out"
+            )
+    return notes
+
+
 def _name(data: Data) -> str:
     """What the settings call the training rows."""
     name = data.dataset_name or data.train_file
@@ -173,11 +216,12 @@ def _assembled(
     kept = {split: known[split] & (part.hashes != 0) for split, part in rows.items()}
     left = {split: ids[split][kept[split]] for split in rows}
     refuse_losses({split: ids[split][known[split]] for split in rows}, left, names, origin)
-    notes += _check_classes(left, names, origin)
+    notes += check_classes(left, names, origin)
     row_ids = _row_ids([(part.hashes, marks.codes(ids[split]), kept[split]) for split, part in rows.items()])
     label = datasets.ClassLabel(names=names)
     features = datasets.Features(
-        {"label": datasets.List(label) if several else label, "row_id": datasets.Value("string")}
+        {"label": datasets.List(label) if several else label}
+        | {name: datasets.Value("string") for name in ("row_id", "place")}
     )
     if data.group_column_name:
         features["group"] = datasets.Value("string")
@@ -185,14 +229,31 @@ def _assembled(
     groups = _groups(rows)
     splits = {}
     for (split, part), identities in zip(rows.items(), row_ids, strict=True):
-        named = {"label": marks.lists(ids[split]), "row_id": identities, "group": groups[split]}
+        named = {"label": marks.lists(ids[split]), "row_id": identities, "place": part.places, "group": groups[split]}
         table = pa.table({name: named[name] for name in features})
         # Without a fingerprint, `datasets` makes one from a copy of the whole table.
         fingerprint = hashlib.blake2b(ids[split], key=hashlib.blake2b(part.hashes).digest()).hexdigest()
         columns = Dataset(table, info=datasets.DatasetInfo(features=features), fingerprint=fingerprint[:16])
         joined = datasets.concatenate_datasets([part.content, columns], axis=1)
         splits[split] = joined if kept[split].all() else joined.select(np.flatnonzero(kept[split]))
-    return Source(splits, names, notes, origin)
+    filled = {split: part.hashes != 0 for split, part in rows.items()}
+    dropped = [
+        *_dropped(rows, {split: ~known[split] & filled[split] for split in rows}, "label"),
+        *_dropped(rows, {split: ~part for split, part in filled.items()}, "content"),
+    ]
+    return Source(splits, names, notes, origin, dropped=tuple(dropped))
+
+
+def _dropped(rows: dict[str, Rows], gone: dict[str, np.ndarray], lacking: Literal["label", "content"]) -> list[Dropped]:
+    """What is gone for one reason, if anything."""
+    examples = []
+    for split, part in rows.items():
+        for at in np.flatnonzero(gone[split])[: _EXAMPLES - len(examples)].tolist():
+            content = next(iter(part.content[at].values()))
+            shown = content["path"] if isinstance(content, dict) else content
+            examples.append((part.places[at].as_py() or "", shown or ""))
+    count = int(sum(map(np.count_nonzero, gone.values())))
+    return [Dropped(lacking, count, tuple(examples))] if count else []
 
 
 def _drop_unlabelled(rows: dict[str, Rows], flagged: dict[str, str]) -> list[str]:
@@ -230,35 +291,6 @@ def _ungrouped(rows: dict[str, Rows], column: str) -> list[str]:
         if count
         else []
     )
-
-
-def _check_classes(ids: dict[str, np.ndarray], names: list[str], origin: str) -> list[str]:
-    """Training rows of at least two classes, and of every class that the other splits have.
-
-    Where rows have several labels, one that no training row has is only noted: large sets of tags have such.
-    """
-    notes = []
-    present = {split: np.unique(marks.pairs(found)[1]) for split, found in ids.items()}
-    known = present["train"]
-    if len(known) < 2:
-        raise RequestError(
-            f"{origin}: the training rows that can be used are of {len(known)} class"
-            f"{'es' * (len(known) == 0)} ({', '.join(names[at] for at in known)}); a classifier needs at least two"
-        )
-    for split in ids:
-        unknown = [repr(names[at]) for at in np.setdiff1d(present[split], known)]
-        if unknown and ids["train"].ndim == 2:
-            notes.append(
-                f"{len(unknown):,} labels of the {split} rows stand in no training row, so that the model cannot "
-                f"learn them: {', '.join(unknown[:10])}"
-            )
-        elif unknown:
-            raise RequestError(
-                f"{origin}: the {split} rows have labels that no training row has: {', '.join(unknown[:10])} "
-                f"(training rows: {', '.join(repr(names[at]) for at in known[:10])}). "
-                "Correct the spelling or take them out"
-            )
-    return notes
 
 
 def _row_ids(splits: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[pa.ChunkedArray]:

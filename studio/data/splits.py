@@ -259,6 +259,8 @@ def _as_before(source: Source, run: Path, *, resumed: bool) -> tuple[dict[str, D
         if not file.is_file():
             raise RequestError(f"{name} is no run folder with saved splits: {file} is missing{remedy}")
         ids = file.read_text().split()
+        if source.excluded and not resumed:
+            ids = [row_id for row_id in ids if row_id not in source.excluded]
         at = pc.index_in(pa.array(ids, pa.string()), known)
         if at.null_count:
             first = ids[at.is_null().index(True).as_py()]

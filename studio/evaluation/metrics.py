@@ -8,11 +8,8 @@ nor hurts. A ratio without a denominator counts as 0 (scikit-learn's zero_divisi
 from collections import defaultdict
 from collections.abc import Callable
 
-import datasets
-import evaluate
 import numpy as np
 from scipy import sparse
-from transformers import EvalPrediction
 
 from studio.errors import RunError
 
@@ -27,36 +24,6 @@ SCORES = {
 
 # Resamples are drawn in blocks of at most this many counts, about 80 MB.
 _BLOCK = 10_000_000
-
-
-def compute_metrics(labels: list[str]) -> Callable[[EvalPrediction], dict[str, float]]:
-    """The function that the Trainer calls after each evaluation: the five SCORES.
-
-    Every rank computes them on the gathered predictions.
-    """
-    # In memory: several ranks (or runs) would fight over the lock files of evaluate's cache.
-    metric = Classification(keep_in_memory=True)
-
-    def compute(evaluation: EvalPrediction) -> dict[str, float]:
-        predictions = finite_logits(evaluation.predictions).argmax(axis=-1)
-        return metric.compute(predictions=predictions, references=evaluation.label_ids, classes=len(labels))
-
-    return compute
-
-
-class Classification(evaluate.Metric):
-    """The five SCORES as a module of the `evaluate` library; `compute` also takes the number of `classes`."""
-
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Accuracy, macro and weighted F1, macro precision and macro recall of class ids.",
-            citation="",
-            features=datasets.Features(predictions=datasets.Value("int64"), references=datasets.Value("int64")),
-            format="numpy",
-        )
-
-    def _compute(self, predictions: np.ndarray, references: np.ndarray, classes: int) -> dict[str, float]:
-        return scores(confusion(references, predictions, classes))
 
 
 def finite_logits(predictions: np.ndarray | tuple[np.ndarray, ...]) -> np.ndarray:
@@ -108,8 +75,16 @@ def class_rows(
     }
 
 
-def intervals(matrix: np.ndarray, *, seed: int, resamples: int = 1000) -> dict[str, list[float]]:
+Score = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
+
+
+def intervals(
+    matrix: np.ndarray, *, seed: int, resamples: int = 1000, more: Score | None = None
+) -> dict[str, list[float]]:
     """Bootstrap percentile intervals [low, high] that hold 95 % for the five SCORES (Efron 1979).
+
+    `more` gives further figures of the same resamples, from counts (resamples, classes): right predictions, rows of the
+    class, predictions of it.
 
     Each resample draws the cells of the confusion matrix from a multinomial. That is exactly the
     distribution of the matrix when rows are drawn with replacement, at a cost that does not grow with
@@ -122,7 +97,8 @@ def intervals(matrix: np.ndarray, *, seed: int, resamples: int = 1000) -> dict[s
     right = by_truth.multiply((truth == predicted)[:, None]).tocsr()
 
     def score(counts: np.ndarray) -> dict[str, np.ndarray]:
-        return _scores(counts @ right, counts @ by_truth, counts @ by_prediction)
+        by_class = counts @ right, counts @ by_truth, counts @ by_prediction
+        return _scores(*by_class) | (more(*by_class) if more else {})
 
     return bootstrap(matrix[truth, predicted], score, seed=seed, resamples=resamples)
 

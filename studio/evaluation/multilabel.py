@@ -4,14 +4,10 @@ Rates of single classes and their averages are those of `metrics`. Truth and pre
 (rows, classes).
 """
 
-from collections.abc import Callable
 from typing import Any
 
-import datasets
-import evaluate
 import numpy as np
 from scipy.special import expit
-from transformers import EvalPrediction
 
 from studio.evaluation import metrics
 
@@ -36,42 +32,6 @@ def commonest_title(found: dict[str, Any]) -> str:
     return f"accuracy of always answering the commonest {'set of labels' if 'threshold' in found else 'class'}"
 
 
-def compute_metrics(labels: list[str]) -> Callable[[EvalPrediction], dict[str, float]]:
-    """As `metrics.compute_metrics`, for several labels per row.
-
-    Each score stands at the threshold that `best_threshold` finds for it: the checkpoint that is chosen by one of them
-    is the best as the report will score it.
-    """
-    metric = MultiLabel(keep_in_memory=True)
-
-    def compute(evaluation: EvalPrediction) -> dict[str, float]:
-        return metric.compute(
-            predictions=metrics.finite_logits(evaluation.predictions), references=evaluation.label_ids
-        )
-
-    return compute
-
-
-class MultiLabel(evaluate.Metric):
-    """The SCORES, each at its best threshold, as a module of the `evaluate` library; takes logits and ones and zeros.
-
-    Both are (rows, classes).
-    """
-
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Subset accuracy, micro, macro and weighted F1, macro precision and macro recall.",
-            citation="",
-            features=datasets.Features(
-                predictions=datasets.List(datasets.Value("float32")), references=datasets.List(datasets.Value("int8"))
-            ),
-        )
-
-    def _compute(self, predictions: list[list[float]], references: list[list[int]]) -> dict[str, float]:
-        thresholds, found = _tried(expit(np.array(predictions, np.float32)), np.array(references, bool))
-        return {name: float(found[name][_best(thresholds, found, name)]) for name in SCORES}
-
-
 def marks(logits: np.ndarray, threshold: float) -> np.ndarray:
     """The labels that logits (rows, classes) give: those whose probability reaches the threshold."""
     return expit(logits.astype(np.float32)) >= threshold
@@ -94,6 +54,12 @@ def best_threshold(logits: np.ndarray, truth: np.ndarray, metric: str) -> float:
     return float(middle if best != USUAL and middle > below else best)
 
 
+def best_scores(logits: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """The SCORES, each at the threshold that `best_threshold` finds for it."""
+    thresholds, found = _tried(expit(logits.astype(np.float32)), truth)
+    return {name: float(found[name][_best(thresholds, found, name)]) for name in SCORES}
+
+
 def scores(truth: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     """The SCORES of marks."""
     counts = ((truth & predictions).sum(axis=0), truth.sum(axis=0), predictions.sum(axis=0))
@@ -108,7 +74,12 @@ def per_class(truth: np.ndarray, predictions: np.ndarray, labels: list[str]) -> 
 
 
 def intervals(
-    truth: np.ndarray, predictions: np.ndarray, *, seed: int, resamples: int = 1000
+    truth: np.ndarray,
+    predictions: np.ndarray,
+    *,
+    seed: int,
+    resamples: int = 1000,
+    more: metrics.Score | None = None,
 ) -> dict[str, list[float]]:
     """As `metrics.intervals`: rows are drawn with replacement, those with the same truth and predictions at once."""
     classes, rows = truth.shape[1], len(truth)
@@ -120,8 +91,8 @@ def intervals(
     counted = np.concatenate([true & predicted, true, predicted], axis=1, dtype=np.float32)
 
     def score(drawn: np.ndarray) -> dict[str, np.ndarray]:
-        hits, truth, taken = np.split(drawn.astype(np.float32) @ counted, 3, axis=1)  # BLAS knows no whole numbers
-        return _scores(hits, truth, taken, right=drawn @ right, rows=rows)
+        by_class = np.split(drawn.astype(np.float32) @ counted, 3, axis=1)  # BLAS knows no whole numbers
+        return _scores(*by_class, right=drawn @ right, rows=rows) | (more(*by_class) if more else {})
 
     return metrics.bootstrap(counts, score, seed=seed, resamples=resamples)
 

@@ -14,21 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from scipy.special import expit, softmax
 from transformers import Trainer
 
 from studio.errors import RunError
-from studio.evaluation import metrics, multilabel
+from studio.evaluation import answered, figures, metrics, multilabel
 from studio.runs import write_whole
 from studio.training.callbacks import precision
 
 if TYPE_CHECKING:
     from studio.data.images import Pictures
-
-_MOST_CLASSES_SHOWN = 20
 
 
 @dataclass
@@ -42,6 +36,12 @@ class Report:
     def scores(self) -> dict[str, float]:
         """The figures of the test split, without intervals and classes."""
         return {name: value for name, value in self.metrics["splits"]["test"].items() if not isinstance(value, dict)}
+
+    def describe(self, *splits: datasets.Dataset) -> None:
+        """Adds what the rows are like, by the data that they stand in; slices are made of it."""
+        ids = self.predictions["row_id"].to_pylist()
+        for name, values in answered.traits_of(ids, datasets.concatenate_datasets(splits)).items():
+            self.predictions = self.predictions.append_column(name, pa.array(values))
 
     def save(self, folder: Path) -> None:
         """Writes both files, each whole; predictions first, so that metrics.json means the report is complete."""
@@ -73,10 +73,11 @@ def evaluate(trainer: Trainer, rows: dict[str, datasets.Dataset] | dict[str, "Pi
         logits, truth, loss = _predict(trainer, rows[split], split)
         if truth.ndim == 2 and threshold is None:
             threshold = multilabel.best_threshold(logits, truth, trainer.args.metric_for_best_model)
-        splits[split] = _figures(logits, truth, threshold, loss, labels, seed=trainer.args.seed)
-        tables.append(_table(logits, truth, threshold, labels, split, row_ids(rows[split])))
+        found = answered.of_logits(logits, truth, threshold, labels, row_ids(rows[split]))
+        splits[split] = figures.figures(found, loss, seed=trainer.args.seed)
+        tables.append(answered.table(found, split))
     is_image = trainer.model.main_input_name == "pixel_values"
-    found = {
+    told = {
         "task": "image-classification" if is_image else "text-classification",
         "labels": labels,
         "metric_for_best_model": trainer.args.metric_for_best_model,
@@ -84,44 +85,12 @@ def evaluate(trainer: Trainer, rows: dict[str, datasets.Dataset] | dict[str, "Pi
         "splits": splits,
         "train": {"samples": len(rows["train"]), **_training(trainer)},
     }
-    return Report(found, pa.concat_tables(tables))
+    return Report(told, pa.concat_tables(tables))
 
 
 def row_ids(rows: "datasets.Dataset | Pictures") -> list[str]:
     """The id of each row, in the order of the rows."""
     return rows["row_id"][:] if isinstance(rows, datasets.Dataset) else rows.row_ids
-
-
-def show(found: dict[str, Any], console: Console) -> None:
-    """Prints the figures of the test split (`found` is the content of metrics.json) for a person to read."""
-    test = found["splits"]["test"]
-    threshold = f", labels from a probability of {found['threshold']:g} on" if "threshold" in found else ""
-    scores = Table(title=f"Test set: {test['samples']:,} rows{threshold}", title_justify="left")
-    scores.add_column("metric")
-    scores.add_column("value", justify="right")
-    scores.add_column("95 % interval", justify="right")
-    for name, title in multilabel.titles(found).items():
-        low, high = test["intervals"][name]
-        scores.add_row(title, f"{test[name]:.3f}", f"{low:.3f} to {high:.3f}")
-    scores.add_row(multilabel.commonest_title(found), f"{test['majority_accuracy']:.3f}", "")
-    console.print(scores)
-    if test["intervals"]["accuracy"][0] <= test["majority_accuracy"]:
-        console.print(
-            "The model is not shown to be better than always giving the same answer: more rows, more epochs or another "
-            "--learning_rate may help."
-        )
-    if len(test["per_class"]) <= _MOST_CLASSES_SHOWN:
-        console.print(_class_table(test["per_class"]))
-
-
-def _class_table(per_class: dict[str, dict[str, float]]) -> Table:
-    table = Table("class")
-    for title in ("precision", "recall", "F1", "rows"):
-        table.add_column(title, justify="right")
-    for label, row in per_class.items():
-        rates = (f"{row[name]:.3f}" for name in ("precision", "recall", "f1"))
-        table.add_row(escape(label), *rates, f"{row['support']:,}")
-    return table
 
 
 def _predict(trainer: Trainer, rows: "datasets.Dataset | Pictures", split: str) -> tuple[np.ndarray, np.ndarray, float]:
@@ -140,56 +109,6 @@ def _predict(trainer: Trainer, rows: "datasets.Dataset | Pictures", split: str) 
     return logits, truth > 0 if truth.ndim == 2 else truth, loss
 
 
-def _figures(
-    logits: np.ndarray, truth: np.ndarray, threshold: float | None, loss: float, labels: list[str], *, seed: int
-) -> dict[str, Any]:
-    if threshold is None:
-        matrix = metrics.confusion(truth, logits.argmax(axis=-1), len(labels))
-        scores, intervals = metrics.scores(matrix), metrics.intervals(matrix, seed=seed)
-        majority, per_class = matrix.sum(axis=1).max() / len(truth), metrics.per_class(matrix, labels)
-    else:
-        given = multilabel.marks(logits, threshold)
-        scores, intervals = multilabel.scores(truth, given), multilabel.intervals(truth, given, seed=seed)
-        majority, per_class = multilabel.commonest(truth), multilabel.per_class(truth, given, labels)
-    return {
-        **scores,
-        "loss": float(loss),
-        "samples": len(truth),
-        "majority_accuracy": float(majority),
-        "intervals": intervals,
-        "per_class": per_class,
-    }
-
-
-def _table(
-    logits: np.ndarray, truth: np.ndarray, threshold: float | None, labels: list[str], split: str, ids: list[str]
-) -> pa.Table:
-    """One row per prediction; `score` is the probability of the predicted class.
-
-    Where rows have several labels, `label` and `prediction` are lists, and `score` is the highest probability.
-    """
-    names = np.asarray(labels, dtype=object)
-    if threshold is None:
-        probabilities = softmax(logits.astype(np.float32), axis=-1)  # (rows, classes)
-        label, prediction = names[truth], names[logits.argmax(axis=-1)]
-    else:
-        probabilities = expit(logits.astype(np.float32))
-        several = pa.list_(pa.string())
-        label, prediction = (
-            pa.array([names[row] for row in marks], several) for marks in (truth, multilabel.marks(logits, threshold))
-        )
-    return pa.table(
-        {
-            "row_id": ids,
-            "split": [split] * len(ids),
-            "label": label,
-            "prediction": prediction,
-            "score": probabilities.max(axis=-1),
-            **{f"probability_{label}": probabilities[:, i] for i, label in enumerate(labels)},
-        }
-    )
-
-
 def _training(trainer: Trainer) -> dict[str, float | int | None]:
     """What the training cost, in its last session if it was resumed; memory is that of this process or its device."""
     summary = next((log for log in reversed(trainer.state.log_history) if "train_runtime" in log), {})
@@ -202,11 +121,12 @@ def _training(trainer: Trainer) -> dict[str, float | int | None]:
         "steps": steps,
         "learning_rate": trainer.args.learning_rate,
         "precision": precision(trainer.args),
-        "peak_memory_bytes": _peak_memory_bytes(trainer.args.device),
+        "peak_memory_bytes": peak_memory_bytes(trainer.args.device),
     }
 
 
-def _peak_memory_bytes(device: torch.device) -> int:
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory that this process has taken so far: of the device, or its own where that is the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

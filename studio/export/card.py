@@ -21,6 +21,8 @@ _FEW_ROWS = 30  # below this many test rows a class's figures move by 0.1 and mo
 # What a run settles for itself where the settings leave it open; metrics.json says how.
 _SETTLED = ("learning_rate", "precision")
 
+_COSTS = "## Size and speed"
+
 # Where the output of a run lies says nothing of the model, and is nobody's business.
 _UNTOLD = {field.name for field in dataclasses.fields(Output)}
 
@@ -33,6 +35,28 @@ def write(folder: Path, *, metrics: dict[str, Any], settings: dict[str, Any], or
     """
     card = ModelCard(f"---\n{_metadata(metrics, settings, origin).to_yaml()}\n---\n{_text(metrics, settings, origin)}")
     write_whole(folder / "README.md", card.content)
+
+
+def add_profile(folder: Path, profile: dict[str, Any]) -> None:
+    """Writes what the model costs (the content of profile.json) into the card, in place of what it said before."""
+    file = folder / "README.md"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    text = re.sub(rf"{_COSTS}\n.*?(?=^## |\Z)", "", text, flags=re.DOTALL | re.MULTILINE)
+    before, limits, after = text.partition("## Limits\n")
+    write_whole(file, f"{before.rstrip()}\n\n{_costs(profile)}\n{limits}{after}")
+
+
+def _costs(profile: dict[str, Any]) -> str:
+    rows = [
+        ("parameters", f"{profile['parameters']:,}"),
+        ("size on disk", f"{profile['size_bytes'] / 1e6:,.1f} MB"),
+        ("arithmetic for one item", f"{profile['flops'] / 1e9:,.2f} GFLOPs"),
+        ("time for one item", f"{profile['latency_ms']['p50']:.1f} ms (p95 {profile['latency_ms']['p95']:.1f} ms)"),
+        ("items per second, 32 at a time", f"{profile['throughput']:,.0f}"),
+        ("peak memory", f"{profile['peak_memory_bytes'] / 1e6:,.0f} MB"),
+    ]
+    told = f"Measured on {_inline(profile['device'])} with {_inline(profile['input'])}."
+    return f"{_COSTS}\n\n{told}\n\n{_table(('cost', 'value'), rows)}\n"
 
 
 def _metadata(metrics: dict[str, Any], settings: dict[str, Any], origin: str) -> ModelCardData:

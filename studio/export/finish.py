@@ -5,7 +5,7 @@ import sys
 from rich.console import Console
 
 from studio.data.splits import Splits
-from studio.evaluation import report
+from studio.evaluation import pages, report, show
 from studio.export import card
 from studio.runs import Run
 from studio.training.trainer import StudioTrainer
@@ -23,6 +23,8 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
     if run.writes:
         print("scoring the rows held out", flush=True)
     found = report.evaluate(trainer, tokens)
+    if run.writes:
+        found.describe(splits.validation, splits.test)
     settings = run.settings()
     # saved in config.json, for our Predictor
     trainer.model.config.text_pairs = bool(settings.get("text_pair_column_name"))
@@ -34,8 +36,20 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
             found.save(run.report)
             card.write(folder, metrics=found.metrics, settings=settings, origin=splits.origin)
     if run.writes and not run.rehearsal:
-        report.show(found.metrics, Console(file=sys.stdout))
+        _draw(found, splits, run)
+        show.show(found.metrics, Console(file=sys.stdout))
         example = "photo.jpg" if found.metrics["task"] == "image-classification" else '"some text"'
         example += ' --text_pair "its pair"' if settings.get("text_pair_column_name") else ""
-        print(f"\nmodel   {run.model}\nreport  {run.report}\nask it  python -m studio predict {run.folder} {example}")
+        page = run.report / "report.html"
+        print(f"\nmodel   {run.model}\nreport  {page}\nask it  python -m studio predict {run.folder} {example}")
     return found.scores
+
+
+def _draw(found: report.Report, splits: Splits, run: Run) -> None:
+    """Writes the plots and the page of the report; what goes wrong with them is told, and takes nothing else away."""
+    try:
+        pages.write(run.report, found.metrics, title=pages.title(run), rows=splits.test, training=run.events)
+    except Exception as error:  # a plot is not worth a run: whatever it is, the model and the figures are there
+        told = f"the report's plots could not be drawn ({type(error).__name__}: {error})"
+        print(f"{told}; `python -m studio evaluate {run.folder}` tries again")
+        run.log("alert", {"message": told})

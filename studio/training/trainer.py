@@ -31,7 +31,7 @@ from studio.config import Training
 from studio.data import text
 from studio.data.images import Pictures, collate
 from studio.errors import RequestError, RunError
-from studio.evaluation import metrics, multilabel
+from studio.evaluation import metrics, modules, multilabel
 from studio.runs import ASIDE, Run, manifest_fault, size_bytes
 from studio.stopping import SIGNALS, Stopped
 from studio.training import workers
@@ -96,7 +96,7 @@ class StudioTrainer(Trainer):
             eval_dataset=tokens["validation"],
             data_collator=collate if pictures else text.collator(processor),
             processing_class=processor,
-            compute_metrics=score.compute_metrics(labels),
+            compute_metrics=modules.compute_metrics(labels, several=several),
             compute_loss_func=functools.partial(loss, label_smoothing=arguments.label_smoothing_factor),
             callbacks=[self.events, SealCheckpoints(run, training.save_total_limit), StopWhenAsked(run)],
         )

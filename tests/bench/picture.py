@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from studio.cli import show_answers
-from studio.evaluation import report
+from studio.evaluation import show
 from studio.predictor import Predictor
 
 TEXTS = ["What a wonderful morning, thank you all!", "I waited two hours and nobody came."]
@@ -22,7 +22,7 @@ TEXTS = ["What a wonderful morning, thank you all!", "I waited two hours and nob
 def main(run: Path) -> None:
     console = Console(record=True, width=100, file=io.StringIO())
     console.print("[bold green]$[/] make demo", highlight=False)
-    report.show(json.loads((run / "report" / "metrics.json").read_text()), console)
+    show.show(json.loads((run / "report" / "metrics.json").read_text()), console)
     console.print(f"\n[bold green]$[/] python -m studio predict runs/{run.name} ...", highlight=False)
     show_answers(TEXTS, Predictor(run).predict(TEXTS, top_k=3), console)
     svg = console.export_svg(title="make demo", theme=MONOKAI)

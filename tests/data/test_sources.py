@@ -64,7 +64,7 @@ def test_a_csv_becomes_rows_with_label_ids_in_the_order_of_the_names(tmp_path):
     assert source.labels == ["bad", "good"]
     assert pairs(source) == ROWS
     assert source.origin == "reviews.csv"
-    assert set(source.splits["train"].column_names) == {"text", "label", "row_id"}
+    assert set(source.splits["train"].column_names) == {"text", "label", "row_id", "place"}
 
 
 def test_row_ids_do_not_change_when_the_file_is_reordered(tmp_path):

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from transformers import EvalPrediction
 
 from studio.errors import RunError
-from studio.evaluation import metrics
+from studio.evaluation import metrics, modules
 
 # Two cats and a dog; one cat is taken for a dog.
 #   cat: precision 1/1, recall 1/2, F1 2/3      dog: precision 1/2, recall 1/1, F1 2/3
@@ -50,7 +50,7 @@ def test_scores_agree_with_scikit_learn_also_when_classes_are_absent(seed):
 
 
 def test_the_trainers_function_scores_logits_under_exactly_the_promised_names():
-    compute = metrics.compute_metrics(["cat", "dog", "never seen"])
+    compute = modules.compute_metrics(["cat", "dog", "never seen"], several=False)
     logits = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [-1.0, 5.0, 4.0]])
     found = compute(EvalPrediction(predictions=logits, label_ids=TRUTH))
     assert list(found) == list(metrics.SCORES)
@@ -60,13 +60,14 @@ def test_the_trainers_function_scores_logits_under_exactly_the_promised_names():
 
 def test_hidden_states_beside_the_logits_are_passed_over():
     logits = np.array([[2.0, 1.0], [0.0, 3.0], [-1.0, 5.0]])
-    found = metrics.compute_metrics(["cat", "dog"])(EvalPrediction((logits, np.zeros((3, 7, 16))), TRUTH))
+    compute = modules.compute_metrics(["cat", "dog"], several=False)
+    found = compute(EvalPrediction((logits, np.zeros((3, 7, 16))), TRUTH))
     assert found["accuracy"] == pytest.approx(2 / 3)
 
 
 def test_the_module_combines_with_others_of_evaluate_without_a_network(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    both = evaluate.combine([metrics.Classification(keep_in_memory=True)])
+    both = evaluate.combine([modules.Classification(keep_in_memory=True)])
     both.add_batch(predictions=PREDICTIONS[:2], references=TRUTH[:2])
     both.add_batch(predictions=PREDICTIONS[2:], references=TRUTH[2:])
     assert both.compute(classes=2)["precision_macro"] == pytest.approx(3 / 4)
@@ -76,7 +77,7 @@ def test_the_module_combines_with_others_of_evaluate_without_a_network(monkeypat
 def test_a_model_that_answers_no_number_is_not_scored(broken):
     logits = np.array([[2.0, 1.0], [broken, 3.0], [0.0, 1.0]])
     with pytest.raises(RunError, match="1 of 3 evaluated rows .* --learning_rate"):
-        metrics.compute_metrics(["cat", "dog"])(EvalPrediction(logits, TRUTH))
+        modules.compute_metrics(["cat", "dog"], several=False)(EvalPrediction(logits, TRUTH))
 
 
 def test_per_class_agrees_with_scikit_learn_and_lists_absent_classes_with_no_rows():

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support, precision_score, recall_score
 from transformers import EvalPrediction
 
-from studio.evaluation import metrics, multilabel
+from studio.evaluation import metrics, modules, multilabel
 
 
 def drawn(seed: int, rows: int = 60, classes: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +56,7 @@ def test_rows_without_any_label_and_none_given_count_as_right():
 def test_the_best_checkpoint_is_chosen_by_the_figure_that_the_report_will_show(seed):
     truth, _ = drawn(seed, rows=200)
     logits = np.random.default_rng(seed).normal(np.where(truth, -0.5, -2.0)).astype(np.float32)
-    found = multilabel.compute_metrics(list("abcdef"))(EvalPrediction(logits, truth.astype(np.float32)))
+    found = modules.compute_metrics(list("abcdef"), several=True)(EvalPrediction(logits, truth.astype(np.float32)))
     assert list(found) == list(multilabel.SCORES) and all(type(value) is float for value in found.values())
     for name, value in found.items():
         given = multilabel.marks(logits, multilabel.best_threshold(logits, truth, name))
@@ -68,7 +68,7 @@ def test_a_model_that_improves_below_a_half_is_seen_to_improve():
     noise = np.random.default_rng(0).normal(size=truth.shape)
     logits = [(-20 + noise + learnt * truth).astype(np.float32) for learnt in (0, 1, 2, 3)]
     assert max(map(np.max, logits)) < 0
-    compute = multilabel.compute_metrics(list("abcdef"))
+    compute = modules.compute_metrics(list("abcdef"), several=True)
     found = [compute(EvalPrediction(found, truth.astype(np.float32))) for found in logits]
     for name in ("f1_macro", "f1_micro", "f1_weighted"):
         figures = [scores[name] for scores in found]
@@ -78,7 +78,7 @@ def test_a_model_that_improves_below_a_half_is_seen_to_improve():
 def test_validation_rows_without_any_label_are_scored_at_a_half():
     logits, nothing = np.full((3, 2), -9, np.float32), np.zeros((3, 2), bool)
     assert multilabel.best_threshold(logits, nothing, "f1_macro") == 0.5
-    found = multilabel.compute_metrics(["a", "b"])(EvalPrediction(logits, nothing.astype(np.float32)))
+    found = modules.compute_metrics(["a", "b"], several=True)(EvalPrediction(logits, nothing.astype(np.float32)))
     assert found == {name: float(name == "accuracy") for name in multilabel.SCORES}
 
 

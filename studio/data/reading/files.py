@@ -75,7 +75,7 @@ def read(
 
 
 def _texts(tables: list[Table], chosen: columns.Chosen) -> Rows:
-    state = [(_fingerprint(table.path), table.columns, table.headerless) for table in tables]
+    state = [(table.path.name, _fingerprint(table.path), table.columns, table.headerless) for table in tables]
     found = _found(tables, chosen, lambda _: cells.text)
     return store(found, "text", f"{chosen} {state}", several=chosen.several, pairs=chosen.text_pair is not None)
 
@@ -137,6 +137,7 @@ def _found(tables: list[Table], chosen: columns.Chosen, reading: Callable[[Table
                     read_label(found.get(chosen.label)),
                     cells.group(found.get(chosen.group)),
                     None if chosen.text_pair is None else cells.text(found[chosen.text_pair]) or "",
+                    f"{table.path.name}, line {line}",
                 )
             except RequestError as fault:
                 raise RequestError(f"{table.path}, line {line}: {fault}") from None

@@ -145,7 +145,8 @@ def _rows(dataset: Dataset, name: str, kind: Kind, chosen: columns.Chosen) -> Ro
     reading = cells.labels(chosen.several, chosen.label_delimiter)
     labelled = _words(dataset, chosen.label, reading, pa.list_(word) if chosen.several else word)
     grouped = _words(dataset, chosen.group, cells.group, word)
-    return Rows(contents, labelled, np.fromiter(_hashes(contents, name), np.uint64, len(contents)), grouped)
+    hashes = np.fromiter(_hashes(contents, name), np.uint64, len(contents))
+    return Rows(contents, labelled, hashes, grouped, pa.chunked_array([pa.nulls(len(contents), word)]))
 
 
 def _words(dataset: Dataset, column: str | None, read: Callable[[Any], Any], kind: pa.DataType) -> pa.ChunkedArray:

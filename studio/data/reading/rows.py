@@ -32,16 +32,18 @@ class Row(NamedTuple):
     label: str | list[str | None] | None
     group: str | None = None
     text_pair: str | None = None  # "" where texts come in pairs and there is none
+    place: str | None = None  # file and line, where there are lines
 
 
 @dataclass
 class Rows:
-    """One split as it was read, before its labels become ids. All four have one entry per row."""
+    """One split as it was read, before its labels become ids. All five have one entry per row."""
 
     content: Dataset  # one column, "text" (str) or "image" ({"bytes", "path"}); or "text" and "text_pair"
     labels: pa.ChunkedArray  # strings (plain or dictionary encoded) or lists of them as written; null where none is
     hashes: np.ndarray  # uint64, of the content; 0 where there is no content
     groups: pa.ChunkedArray  # strings: to whom or what each row belongs; null where that is not known
+    places: pa.ChunkedArray  # strings: the file and line of each row; null where it has none
 
 
 def store(rows: Iterable[Row], kind: Kind, key: str, *, several: bool = False, pairs: bool = False) -> Rows:
@@ -57,14 +59,15 @@ def store(rows: Iterable[Row], kind: Kind, key: str, *, several: bool = False, p
     word = datasets.Value("string")
     label = datasets.List(word) if several else word
     features = datasets.Features(
-        {kind: FEATURES[kind], "label": label, "group": word, "text_pair": word, "hash": datasets.Value("uint64")}
+        {kind: FEATURES[kind], "label": label, "group": word, "text_pair": word, "place": word}
+        | {"hash": datasets.Value("uint64")}
     )
     if not path.exists():
         _write(_batches(iter(rows), kind, features.arrow_schema), features.arrow_schema, path)
     stored = Dataset.from_file(str(path), info=datasets.DatasetInfo(features=features))
     columns = stored.data
     content = stored.select_columns([kind, "text_pair"] if pairs else [kind])
-    return Rows(content, columns["label"], columns["hash"].to_numpy(), columns["group"])
+    return Rows(content, columns["label"], columns["hash"].to_numpy(), columns["group"], columns["place"])
 
 
 def hash_text(text: str | None, pair: str | None = None) -> int:
@@ -120,9 +123,9 @@ def full_disk_told() -> Iterator[None]:
 def _batches(rows: Iterator[Row], kind: Kind, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     encode = _encode_text if kind == "text" else _encode_picture
     for batch in _batched(rows):
-        contents, labels, groups, text_pairs = zip(*batch, strict=True)
+        contents, labels, groups, text_pairs, places = zip(*batch, strict=True)
         hashes = map(hash_text, contents, text_pairs) if kind == "text" else map(hash_picture, contents)
-        columns = [map(encode, contents), labels, groups, map(_encode_text, text_pairs), hashes]
+        columns = [map(encode, contents), labels, groups, map(_encode_text, text_pairs), places, hashes]
         yield pa.record_batch(
             [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
         )

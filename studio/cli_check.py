@@ -1,0 +1,144 @@
+"""The command that checks data: check."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from studio import cli_jobs
+from studio.errors import RequestError
+from studio.fields import to_flags
+
+if TYPE_CHECKING:
+    from studio.config import ImageData, TextData
+    from studio.runs import Run
+
+app = typer.Typer()
+
+_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+_INTERRUPTED = 130  # exit code of programs that Ctrl-C has ended
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def check(
+    context: typer.Context,
+    data: Annotated[str, typer.Argument(help="a file, a folder, a data set on the Hub, a sample, or a run")],
+    task: Annotated[
+        str | None, typer.Option("--task", help="text-classification or image-classification (else told from the data)")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="of pictures, look at the headers of the files only")] = False,
+    label_errors: Annotated[
+        bool, typer.Option("--label_errors", help="look for wrong labels and outliers with a small network as well")
+    ] = False,
+    apply: Annotated[
+        str | None, typer.Option("--apply", help="findings, KIND or KIND,KIND, to decide by --curation_file FILE")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON for programs")] = False,
+) -> None:
+    """Tell what is wrong with data, row by row, and what to do about it.
+
+    Takes the flags of a recipe's Data group as well, behind the data: check reviews.csv --label_column_name stars.
+    --apply KIND --curation_file FILE writes what a finding proposes to FILE, which recipes take by --curation_file;
+    the data stay as they are. A run is checked with what its model says of its validation and test rows.
+    """
+    from studio import launch
+
+    launch.be_quiet()
+    from studio.data import curation, load
+    from studio.data.quality.items import gather
+    from studio.data.quality.report import check as examine
+
+    run = _run(data)
+    task, settings = _settings(data, task, context.args, run)
+    file = Path(settings.curation_file) if settings.curation_file else None
+    if apply and not file:
+        raise RequestError("--apply needs --curation_file FILE, where the decisions are to be kept")
+    if apply and not file.exists():
+        settings.curation_file = None  # it begins with this check
+    source = load.curated(settings)
+    items = gather(source)
+    report = examine(items, source, settings, task, quick)
+    if run or label_errors:
+        from studio.data.quality import doubts  # takes a second
+    if run and not (run.report / doubts.PREDICTIONS).is_file():
+        report.notes.append(f"{data} has no predictions yet: only its data were checked")
+    elif run:
+        report.add(doubts.by_run(items, run.report))
+    if label_errors:
+        from studio.data.features import features
+
+        report.add(doubts.by_features(items, lambda at: features(items.rows.select(at))))
+    told = report.as_json()
+    if apply and report.complete:
+        kept = curation.read(file) if file.exists() else curation.Curation()
+        curation.write(kept | report.decisions(apply.split(",")), file)
+        told["curation_file"] = str(file)
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        _show(told, Console())
+    if not report.complete:
+        raise typer.Exit(_INTERRUPTED)
+
+
+def _run(data: str) -> "Run | None":
+    """The run of that folder or name, None where it is none."""
+    from studio.runs import Run
+
+    folder = cli_jobs.named(data)
+    return Run(folder) if (folder / "run.json").is_file() else None
+
+
+def _settings(data: str, task: str | None, flags: list[str], run: "Run | None") -> "tuple[str, TextData | ImageData]":
+    """The task and where the data are; of a run, as it was started unless flags say otherwise."""
+    from studio.data import load, preview
+
+    if run:
+        task, started = run.record()["task"], dataclasses.asdict(load.settings_of(run))
+        return preview.settings([*to_flags(started), *flags], task)
+    named = [data] if data.startswith("--") else [f"--dataset_name={data}"]  # a flag names it, as for `preview`
+    return preview.settings([*named, *flags], task)
+
+
+def _show(told: dict[str, Any], console: Console) -> None:
+    rows = ", ".join(f"{count:,} {split}" for split, count in told["rows"].items())
+    console.print(
+        f"{escape(told['origin'])}: {told['task']}, {rows} rows, {len(told['labels']):,} classes", highlight=False
+    )
+    for note in told["notes"]:
+        console.print(f"  {escape(note)}", highlight=False)
+    table = Table("finding", "what, and what to do", "where", show_lines=True)
+    for finding in told["findings"]:
+        colour = _COLOURS[finding["severity"]]
+        examples = [_example(example) for example in finding["examples"]]
+        more = finding["count"] - len(examples)
+        examples += [f"and {more:,} more"] if examples and more > 0 else []
+        table.add_row(
+            f"[{colour}]{finding['severity']}[/]\n{finding['kind']}",
+            f"[bold]{escape(finding['title'])}[/]\n{escape(finding['remedy'])}",
+            "\n".join(examples),
+        )
+    if told["findings"]:
+        console.print(table)
+        offered = sorted({finding["kind"] for finding in told["findings"] if finding["decision"]})
+        if offered:
+            console.print(
+                f"--apply {','.join(offered)} --curation_file FILE keeps what can be decided", highlight=False
+            )
+    elif told["complete"]:
+        console.print("Nothing was found that is wrong.")
+    if not told["complete"]:
+        console.print("[yellow]The check was ended early: this is what was found until then.[/]")
+    if "curation_file" in told:
+        console.print(f"The decisions are in {escape(told['curation_file'])}; --curation_file takes them.")
+
+
+def _example(example: dict[str, str]) -> str:
+    known = not example["place"] or example["place"].endswith(example["excerpt"] or " ")
+    where = "" if known else f"[dim]{escape(example['place'])}[/] "
+    return f"{where}{escape(example['excerpt'])} [italic]({escape(example['remark'])})[/]"
