@@ -2,7 +2,6 @@
 
 import functools
 import math
-import os
 import shutil
 import tempfile
 import time
@@ -26,7 +25,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging
 
-from studio import events, launch
+from studio import events
 from studio.config import Training
 from studio.data import text
 from studio.data.images import Pictures, collate
@@ -35,6 +34,7 @@ from studio.evaluation import metrics, modules, multilabel
 from studio.runs import ASIDE, Run, manifest_fault, size_bytes
 from studio.stopping import SIGNALS, Stopped
 from studio.training import workers
+from studio.training.arguments import training_arguments
 from studio.training.callbacks import (
     EarlyStopping,
     Events,
@@ -282,62 +282,6 @@ class SettleResumed(TrainerCallback):
         self.trainer.settle_resumed()
 
 
-def training_arguments(training: Training, network: nn.Module, rows: Dataset, run: Run) -> TrainingArguments:
-    """The Trainer's own arguments: the settings, what follows from machine and data, and what the person added.
-
-    Raises:
-        RequestError: the Trainer refuses a value or a combination.
-    """
-    on_cpu = bool(training.more.get("use_cpu")) or not torch.accelerator.is_available()
-    half = bf16_pays(network, on_cpu) and not training.more.get("fp16")
-    workers = training.dataloader_num_workers
-    if workers is None:
-        workers = default_workers(isinstance(rows, Pictures), on_cpu)
-    steps_per_epoch = len(rows) // (training.per_device_train_batch_size * training.gradient_accumulation_steps)
-    chosen = {
-        "output_dir": str(run.checkpoints),
-        "num_train_epochs": training.num_train_epochs,
-        "max_steps": training.max_steps,
-        "learning_rate": training.learning_rate or default_learning_rate(network),
-        "per_device_train_batch_size": training.per_device_train_batch_size,
-        "per_device_eval_batch_size": training.per_device_eval_batch_size,
-        "gradient_accumulation_steps": training.gradient_accumulation_steps,
-        "activation_checkpointing": training.activation_checkpointing,
-        "weight_decay": training.weight_decay,
-        "warmup_steps": training.warmup_steps,
-        "lr_scheduler_type": training.lr_scheduler_type,
-        "max_grad_norm": training.max_grad_norm,
-        "eval_strategy": training.eval_strategy,
-        "eval_steps": training.eval_steps,
-        "save_strategy": training.eval_strategy,
-        "save_steps": training.eval_steps or 500,
-        "load_best_model_at_end": True,
-        "metric_for_best_model": training.metric_for_best_model,
-        "greater_is_better": training.metric_for_best_model != "loss",
-        "logging_steps": training.logging_steps or max(1, min(10, steps_per_epoch // 4)),
-        "logging_first_step": True,
-        "logging_nan_inf_filter": False,  # with it the Trainer shows a NaN loss as 0
-        "remove_unused_columns": True,
-        "label_names": ["labels"],
-        "seed": training.seed,
-        "report_to": "none",
-        "bf16": half if training.bf16 is None else training.bf16,
-        "dataloader_pin_memory": not on_cpu and torch.cuda.is_available(),
-        "dataloader_num_workers": workers,
-        "dataloader_persistent_workers": workers > 0,
-        # Without a GPU several ranks find each other only when told that they train on the CPU (gloo).
-        "use_cpu": on_cpu,
-    } | training.more
-    if on_cpu:
-        chosen["use_cpu"] = True
-    if "tensorboard" in str(chosen["report_to"]) or "all" in str(chosen["report_to"]):
-        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(run.folder / "tensorboard"))
-    try:
-        return TrainingArguments(**chosen)
-    except (TypeError, ValueError) as error:
-        raise RequestError(f"the Trainer refuses these settings: {' '.join(str(error).split())}") from error
-
-
 def _several_labels(rows: Dataset) -> bool:
     """Whether rows have several labels each: a number for every class instead of one class id."""
     labels = rows.labels if isinstance(rows, Pictures) else rows[:1]["labels"]
@@ -355,33 +299,6 @@ def _check_metric(name: str, scores: dict[str, str]) -> None:
             f"--metric_for_best_model {name} is for rows with several labels; where each has one, it is the accuracy: "
             "--metric_for_best_model accuracy"
         )
-
-
-def default_learning_rate(network: nn.Module) -> float:
-    """A rate that learns without forgetting: 2e-4 was measured on MiniLM, 2e-5 is among those of Devlin et al. 2018."""
-    return 2e-4 if sum(p.numel() for p in network.parameters()) <= 50_000_000 else 2e-5
-
-
-def default_workers(pictures: bool, on_cpu: bool) -> int:
-    """Processes that prepare batches: tokens need none; a GPU must not wait for pictures.
-
-    On two CPU cores loading in the training process was measured to be faster than a worker.
-    """
-    if on_cpu or not pictures:
-        return 0
-    return min(8, launch.cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-
-
-def bf16_pays(network: nn.Module, on_cpu: bool) -> bool:
-    """Whether 16-bit brain floats make this network faster on this machine.
-
-    Measured on CPUs with avx512_bf16: 1.65 times faster for BERT, 2.6 times for ResNet-18 (channels last), and no
-    faster for networks of depthwise convolutions.
-    """
-    if not on_cpu:
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    depthwise = any(isinstance(m, nn.Conv2d) and m.groups > 1 and m.groups == m.in_channels for m in network.modules())
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported() and not depthwise
 
 
 def _check_disk(network: nn.Module, training: Training, run: Run) -> None:

@@ -17,8 +17,9 @@ from studio.config import ModelChoice, TextData, Training
 from studio.data import sources, splits, text
 from studio.models import build
 from studio.runs import Run
+from studio.training.arguments import bf16_pays
 from studio.training.sampling import LengthGrouped
-from studio.training.trainer import StudioTrainer, bf16_pays
+from studio.training.trainer import StudioTrainer
 from tests.bench.harness import rates, show
 
 ROWS, BATCH, REPEATS = 640, 32, 5

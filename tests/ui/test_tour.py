@@ -189,7 +189,7 @@ def test_the_page_may_be_reloaded_opened_twice_and_killed_while_a_run_goes_on(st
         go(tab, "Runs")
         expect(head(tab)).to_contain_text("long", timeout=3 * SECONDS)
         tab.get_by_text("Settings it runs with").click()
-        expect(tab.get_by_text("max_steps: 300")).to_be_attached()
+        expect(tab.locator(".cm-line", has_text="max_steps: 300")).to_be_visible()
         expect(tab.locator("#chart-loss svg")).to_be_visible(timeout=90 * SECONDS)
         tab.get_by_role("button", name="Force-stop").click()
         tab.locator("#yes").click()
