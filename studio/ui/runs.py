@@ -77,33 +77,30 @@ def screen(shared: Shared) -> None:
     shown_rows, seen, wanted = gr.State(None), gr.State(None), gr.State(None)
     detail = [head, *buttons.values(), notes, *charts.plots, result, log, settings, seen]
 
-    def list_runs(before: str | None, chosen: str | None):
+    def look(rows_before: str | None, chosen: str | None, words_wanted: str, before: dict | None):
+        """What has changed since the last look at the table and at one run: the chosen one, else the latest."""
         rows = shared.runs.rows()
         cells = [_cells(row) for row in rows]
-        signature = json.dumps(cells)
-        follow = gr.skip() if chosen and (shared.root / chosen).exists() else _latest(rows)
-        if signature == before:
-            return gr.skip(), gr.skip(), gr.skip(), follow
-        return gr.Dataframe(cells, visible=bool(rows)), gr.update(visible=not rows), signature, follow
+        listed = json.dumps(cells)
+        run = chosen if chosen and (shared.root / chosen).is_dir() else _latest(rows)
+        table_now = [gr.skip()] * 3
+        if listed != rows_before:
+            table_now = [gr.Dataframe(cells, visible=bool(rows)), gr.update(visible=not rows), listed]
+        detail_now = _detail(shared.root, streams, charts, run, words_wanted, before)
+        return [*table_now, gr.skip() if run == chosen else run, *detail_now]
 
-    def show(name: str | None, words_wanted: str, before: dict | None):
-        return _detail(shared.root, streams, charts, name, words_wanted, before)
+    def look_if_seen(is_seen: bool, *what: Any):
+        return look(*what) if is_seen else [gr.skip()] * len(looked["outputs"])
 
-    def look(is_seen: bool, rows: str | None, chosen: str | None, words_wanted: str, before: dict | None):
-        """Both at once, while somebody looks at this screen."""
-        if not is_seen:
-            return [gr.skip()] * len(both["outputs"])
-        *listed, follow = list_runs(rows, chosen)
-        return [*listed, follow, *show(chosen, words_wanted, before)]
-
-    looks = {"show_progress": "hidden", "trigger_mode": "always_last"}
-    listed = {"inputs": [shown_rows, shared.run], "outputs": [table, empty, shown_rows, shared.run], **looks}
-    shown = {"inputs": [shared.run, search, seen], "outputs": detail, **looks}
+    looked = {
+        "inputs": [shown_rows, shared.run, search, seen],
+        "outputs": [table, empty, shown_rows, shared.run, *detail],
+        "show_progress": "hidden",
+        "trigger_mode": "always_last",
+    }
     is_seen = gr.Checkbox(visible=False)
-    both = {"inputs": [is_seen, shown_rows, *shown["inputs"]], "outputs": [*listed["outputs"], *detail], **looks}
-    gr.Timer(_LOOKS_S).tick(look, **both, js=_IS_SEEN)
-    shared.page.load(list_runs, **listed).then(show, **shown)
-    gr.on([shared.run.change, search.change], show, **shown)
+    gr.Timer(_LOOKS_S).tick(look_if_seen, **looked | {"inputs": [is_seen, *looked["inputs"]]}, js=_IS_SEEN)
+    gr.on([shared.page.load, shared.run.change, search.change], look, **looked)
 
     def choose(event: gr.SelectData):
         return event.row_value[0]
@@ -115,9 +112,9 @@ def screen(shared: Shared) -> None:
         )
     no.click(lambda: (gr.update(visible=False), None), outputs=[sure, wanted], show_progress="hidden")
     carried_out = functools.partial(_carry_out, shared.root)
-    yes.click(carried_out, [wanted, shared.run], [sure, shared.run]).then(list_runs, **listed).then(show, **shown)
+    yes.click(carried_out, [wanted, shared.run], [sure, shared.run]).then(look, **looked)
     for name in ("stop", "resume", "first", "cancel"):
-        buttons[name].click(functools.partial(carried_out, name), shared.run, [sure, shared.run]).then(show, **shown)
+        buttons[name].click(functools.partial(carried_out, name), shared.run, [sure, shared.run]).then(look, **looked)
     buttons["clone"].click(
         lambda run: (run, gr.Tabs(selected="train")), shared.run, [shared.draft, shared.tabs], show_progress="hidden"
     )

@@ -119,7 +119,9 @@ class Guard:
     def _headers(self, path: str, nonce: str) -> dict[str, str]:
         # what people have uploaded does nothing, wherever it is opened
         policy = _FILE_POLICY if path.startswith("/gradio_api/file=") else _POLICY.format(nonce=nonce)
-        return {
+        # files of Gradio's page have a hash of their content in their names
+        stays = {"cache-control": "public, max-age=31536000, immutable"} if path.startswith("/assets/") else {}
+        return stays | {
             "content-security-policy": f"{policy}; frame-ancestors {self.frame_ancestors}",
             "x-content-type-options": "nosniff",
             "referrer-policy": "same-origin",
