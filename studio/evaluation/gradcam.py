@@ -1,7 +1,7 @@
 """Grad-CAM: which parts of a picture raised a logit, as a coarse grid.
 
 Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391. In a transformer the patches take the place of the positions of
-a feature map: those of the last norm through which they still reach the answer.
+a feature map: those of the last norm through which they still reach the answer, each against their mean.
 """
 
 import math
@@ -60,6 +60,8 @@ def _last_map(
         activation, gradient = _by_place(layer.detach(), aspect), _by_place(slope, aspect)  # (channels, rows, columns)
         if activation is None or not gradient.any():
             continue
+        if layer.ndim == 3:  # norms of tokens share a large part, which says nothing of places
+            activation = activation - activation.mean((1, 2), keepdim=True)
         raised = (gradient.mean((1, 2), keepdim=True) * activation).sum(0)
         if raised.numel() >= _FEWEST:
             return raised

@@ -34,7 +34,7 @@ def test_the_word_that_tells_the_class_has_moved_the_model_most(taught_texts):
         assert scores[telling] > 0.5 * sum(map(abs, scores.values()))
         assert [word.text for word in found.words] == text.split()
         assert found.complete and not found.cut
-        assert sum(scores.values()) - found.difference == pytest.approx(found.delta, abs=1e-6)
+        assert sum(word.score for word in found.words) - found.difference == pytest.approx(found.delta, abs=1e-6)
 
 
 def test_any_label_can_be_asked_for(taught_texts, text_classifier):
@@ -75,8 +75,11 @@ def test_a_pair_of_texts_is_explained_by_the_words_of_both(text_classifier, tmp_
         explain(predictor, "good film")
 
 
-def test_what_the_model_does_not_read_is_not_explained(text_classifier):
-    found = explain(Predictor(text_classifier, device="cpu"), "good film " * 100)
+def test_what_the_model_does_not_read_is_not_explained(text_classifier, tmp_path):
+    shutil.copytree(text_classifier, tmp_path / "short")
+    file = tmp_path / "short" / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": 64}))
+    found = explain(Predictor(tmp_path / "short", device="cpu"), "good film " * 100)
     assert found.cut and len(found.words) == 62
     assert any("longer than the model reads" in sentence for sentence in coloured.sentences(found))
 
