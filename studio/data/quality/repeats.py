@@ -83,7 +83,10 @@ def _near(items: Items, content: np.ndarray) -> tuple[np.ndarray, int]:
     """(rows,) the same for rows that are linked by near equality; and how many texts may have been missed."""
     usable = np.flatnonzero(items.usable)
     first = usable[np.unique(content[usable], return_index=True)[1]]
-    links, crowded = alike.near_pairs(items.rows.select(first))
+    if items.hashes is None:
+        links, crowded = alike.near_pairs(items.rows.select(first))
+    else:  # of pictures that have been decoded already
+        links, crowded = alike.near_pictures(items.hashes[first]), 0
     tied = alike.tie(items.contents, [first[links]])
     return np.unique(tied, return_inverse=True)[1], crowded
 
