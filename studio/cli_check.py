@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,6 +64,8 @@ def check(
     from studio import launch
 
     launch.be_quiet()
+    if lines:  # a program whose own Ctrl-C is ignored hands that down to what it starts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     from studio.data import curation, load
     from studio.data.progress import progress
     from studio.data.quality.items import gather

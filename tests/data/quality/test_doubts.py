@@ -65,10 +65,41 @@ def test_a_row_far_from_all_others_is_an_outlier(tmp_path):
     assert findings["outliers"].count == 1 and findings["outliers"].examples[0].place == "t.csv, line 9"
 
 
-def test_rows_with_several_labels_are_refused(tmp_path):
-    rows = [(text, ["x", "y", "x;y"][at % 3]) for at, (text, _) in enumerate(good())]
+def test_a_label_that_one_of_several_lacks_or_has_wrongly_is_found_with_what_it_should_be(tmp_path):
+    rows = [(text, ["x", "y", "x;y"][at % 3]) for at, text in enumerate(sentences(240))]
+    meant = np.array([[8.0 * ("x" in label) - 4, 8.0 * ("y" in label) - 4] for _, label in rows])
+    meant += np.random.default_rng(0).normal(size=meant.shape)
+    meant[[30, 41]] *= 1.5
+    rows[30], rows[41] = (rows[30][0], "x;y"), (rows[41][0], "x")  # were x, and x;y
     found, _ = items(table(tmp_path / "t.csv", rows), label_delimiter=";")
-    with pytest.raises(RequestError, match="--label_errors is for rows with one label each"):
+    finding = next(by_features(found, lambda at: meant[at]))
+    remarks = {example.place: example.remark for example in finding.examples}
+    assert set(remarks) == {"t.csv, line 32", "t.csv, line 43"} and finding.count == 2
+    assert remarks["t.csv, line 32"].startswith("x, y; does not look like y (")
+    assert remarks["t.csv, line 43"].startswith("x; looks like y (")
+    given = {example.place: finding.relabel.relabel[example.row].label for example in finding.examples}
+    assert given == {"t.csv, line 32": ["x"], "t.csv, line 43": ["x", "y"]}
+
+
+def test_a_row_may_take_the_label_that_it_looks_like(tmp_path):
+    rows = [(f"{'good' if at % 2 else 'bad'} {text}", "ab"[at % 2]) for at, text in enumerate(sentences(200))]
+    rows[20] = (rows[20][0], "b")
+    place = table(tmp_path / "t.csv", rows)
+    found, report = items(place)
+    report.add(by_features(found, lambda at: np.array([[4.0 if t.startswith("good") else -4.0] for t, _ in rows])[at]))
+    decisions = report.decisions(["label_errors:relabel"])
+    assert next(iter(decisions.relabel.values())).label == "a" and not decisions.exclude
+    with pytest.raises(RequestError, match="label_errors, label_errors:relabel$"):
+        report.decisions(["leak"])
+
+
+def test_rows_of_which_there_are_too_few_to_learn_from_are_refused(tmp_path):
+    rows = [*good(8), *((text, "a") for text in sentences(40, seed=1))]
+    found, _ = items(table(tmp_path / "t.csv", rows))
+    with pytest.raises(RequestError, match="two classes with at least 5 different training rows"):
+        list(by_features(found, lambda at: np.zeros((len(at), 2))))
+    found, _ = items(table(tmp_path / "m.csv", [(text, "x;y") for text in sentences(40)]), label_delimiter=";")
+    with pytest.raises(RequestError, match="a label that at least 5 different training rows have, and 5 have not"):
         list(by_features(found, lambda at: np.zeros((len(at), 2))))
 
 
@@ -88,4 +119,19 @@ def test_a_run_tells_which_of_the_rows_it_was_tested_on_are_probably_wrong(tmp_p
     assert findings["label_errors"].count == 1 and findings["label_errors"].examples[0].place == "t.csv, line 5"
     assert findings["label_errors"].examples[0].remark == "b; looks like a (98%)"
     assert "100 validation and test rows" in findings["label_errors"].title
-    assert findings["unsure"].examples[0].place == "t.csv, line 12"
+    assert findings["unsure"].count == 1 and findings["unsure"].examples[0].place == "t.csv, line 12"
+
+
+def test_a_run_on_several_labels_tells_which_of_them_are_probably_wrong(tmp_path):
+    rows = [(text, ["x", "y", "x;y"][at % 3]) for at, text in enumerate(sentences(120))]
+    found, _ = items(table(tmp_path / "t.csv", rows), label_delimiter=";")
+    at = np.arange(90)
+    labels = [rows[one][1].split(";") for one in at]
+    columns = {"row_id": found.ids(at), "split": ["test"] * 90, "label": labels, "prediction": labels}
+    columns |= {f"probability_{name}": [0.97 if name in given else 0.03 for given in labels] for name in "xy"}
+    columns["probability_y"][3] = 0.98  # of a row labelled x
+    (tmp_path / "report").mkdir()
+    pq.write_table(pa.table(columns), tmp_path / "report" / doubts.PREDICTIONS)
+    (finding,) = by_run(found, tmp_path / "report")
+    assert finding.count == 1 and finding.examples[0].remark == "x; looks like y (98%)"
+    assert finding.relabel.relabel[finding.examples[0].row].label == ["x", "y"]
