@@ -153,7 +153,7 @@ class Check:
             with gr.Group():
                 gr.HTML(check_view.finding(finding, report["files"], seen.place.hidden), padding=True, **_HTML)
                 if offered:
-                    choices.append(gr.Radio([_LEAVE, *offered], value=_LEAVE[1], label="Decision"))
+                    choices.append(gr.Radio([_LEAVE, *offered], value=_LEAVE[1], label="Decision", interactive=True))
                     decidable.append(finding)
         if not choices:
             return
@@ -161,7 +161,7 @@ class Check:
             name = gr.Textbox(
                 f"{seen.place.stem.removesuffix(', checked')}, checked", label="Save the decisions as",
                 info="They are kept in a small file beside the data, which stay as they are.",
-                max_lines=1, max_length=80,
+                max_lines=1, max_length=80, interactive=True,
             )  # fmt: skip
         save = gr.Button("Save as a data-set version", variant="primary")
         status = gr.HTML(**_HTML)

@@ -65,20 +65,23 @@ def test_a_row_far_from_all_others_is_an_outlier(tmp_path):
     assert findings["outliers"].count == 1 and findings["outliers"].examples[0].place == "t.csv, line 9"
 
 
-def test_a_label_that_one_of_several_lacks_or_has_wrongly_is_found_with_what_it_should_be(tmp_path):
-    rows = [(text, ["x", "y", "x;y"][at % 3]) for at, text in enumerate(sentences(240))]
-    meant = np.array([[8.0 * ("x" in label) - 4, 8.0 * ("y" in label) - 4] for _, label in rows])
+def test_labels_that_rows_with_several_lack_or_have_wrongly_are_found_with_what_they_should_be(tmp_path):
+    true = [[["x"], ["y"], ["x", "y"]][at % 3] for at in range(240)]
+    given = [list(labels) for labels in true]
+    for at in range(30, 60, 3):  # a y too many, and one too few
+        given[at], given[at + 2] = ["x", "y"], ["x"]
+    texts = [
+        f"{text} {' '.join(2 * name for name in labels)}" for text, labels in zip(sentences(240), true, strict=True)
+    ]
+    rows = [(text, ";".join(labels)) for text, labels in zip(texts, given, strict=True)]
+    meant = np.array([[8.0 * ("x" in labels) - 4, 8.0 * ("y" in labels) - 4] for labels in true])
     meant += np.random.default_rng(0).normal(size=meant.shape)
-    meant[[30, 41]] *= 1.5
-    rows[30], rows[41] = (rows[30][0], "x;y"), (rows[41][0], "x")  # were x, and x;y
     found, _ = items(table(tmp_path / "t.csv", rows), label_delimiter=";")
     finding = next(by_features(found, lambda at: meant[at]))
-    remarks = {example.place: example.remark for example in finding.examples}
-    assert set(remarks) == {"t.csv, line 32", "t.csv, line 43"} and finding.count == 2
-    assert remarks["t.csv, line 32"].startswith("x, y; does not look like y (")
-    assert remarks["t.csv, line 43"].startswith("x; looks like y (")
-    given = {example.place: finding.relabel.relabel[example.row].label for example in finding.examples}
-    assert given == {"t.csv, line 32": ["x"], "t.csv, line 43": ["x", "y"]}
+    proposed = {row: new.label for row, new in finding.relabel.relabel.items()}
+    right = dict(zip(found.ids(np.arange(240)), true, strict=True))
+    assert 12 <= finding.count <= 22 and sum(right[row] == labels for row, labels in proposed.items()) >= 12
+    assert all(" like y (" in example.remark for example in finding.examples)
 
 
 def test_a_row_may_take_the_label_that_it_looks_like(tmp_path):
