@@ -21,9 +21,7 @@ h4 { overflow-wrap: anywhere; }
 figure { width: 8.5rem; margin: 0; }
 figure img { width: 100%; height: 7rem; object-fit: contain; background: var(--background-fill-secondary); }
 figcaption { font-size: var(--text-sm); overflow-wrap: anywhere; }
-table { border-collapse: collapse; margin-top: 0.5rem; }
-th, td { text-align: right; padding: 0.25rem 0 0.25rem 1.5rem; font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
+dl { margin-top: 0.5rem; }
 """
 )
 _SEVERITIES = {"error": ("error", "errors"), "warning": ("warning", "warnings"), "note": ("note", "notes")}
@@ -98,11 +96,12 @@ def summary(told: dict[str, Any], quick: bool) -> str:
 
 def saved(name: str, before: Mapping[str, int], now: Mapping[str, int]) -> str:
     """What was saved, and the sizes of the splits, as HTML."""
-    rows = [(split, before.get(split, 0), now.get(split, 0)) for split in ("train", "validation", "test")]
-    rows.append(("all", sum(before.values()), sum(now.values())))
-    lines = "".join(f"<tr><td>{split}</td><td>{old:,}</td><td>{new:,}</td></tr>" for split, old, new in rows)
-    head = "<tr><th>rows</th><th>before</th><th>now</th></tr>"
-    return f"{data_view.said(f'Saved as {name}. The data stay as they are.')}<table>{head}{lines}</table>"
+    rows = [("rows", sum(before.values()), sum(now.values()))]
+    rows += [(named, before.get(split, 0), now.get(split, 0)) for split, named in data_view.SPLITS.items()]
+    tiles = "".join(
+        f"<div><dt>{named}</dt><dd>{new:,}<small>before: {old:,}</small></dd></div>" for named, old, new in rows
+    )
+    return f"{data_view.said(f'Saved as {name}. The data stay as they are.')}<dl>{tiles}</dl>"
 
 
 def _example(example: dict[str, Any], plain: Any) -> str:

@@ -96,4 +96,5 @@ def test_the_summary_says_plainly_how_much_was_found(severities, complete, quick
 
 def test_sizes_are_shown_before_and_after():
     shown = check_view.saved("reviews", {"train": 80, "validation": 10, "test": 10}, {"train": 70, "test": 9})
-    assert "<td>train</td><td>80</td><td>70</td>" in shown and "<td>all</td><td>100</td><td>79</td>" in shown
+    for name, now, before in (("training", 70, 80), ("validation", 0, 10), ("test", 9, 10), ("rows", 79, 100)):
+        assert f"<dt>{name}</dt><dd>{now}<small>before: {before}</small>" in shown

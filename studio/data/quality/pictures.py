@@ -160,12 +160,12 @@ def _odd(items: Items, at: np.ndarray, looks: list[Look], quick: bool) -> Iterat
     size = "{0.width} x {0.height}".format
     yield from found(
         "too_small", "warning", tiny, f"{{}} far smaller than the others, whose shorter side is {usual:.0f} pixels",
-        "Enlarged, they show nothing: find larger copies or leave them out.", size, "far smaller than the others",
+        "Find larger copies, or leave them out.", size, "far smaller than the others",
     )  # fmt: skip
     narrow = (long > _NARROW * short) & (np.median(long / short) < _NARROW / 2)
     yield from found(
         "narrow", "warning", narrow, f"{{}} more than {_NARROW} times as long as wide, unlike the others",
-        "Models see a square: most of such a picture is cut off or squeezed. Cut it yourself or leave it out.",
+        "Most of such a picture is cut off or squeezed: cut it yourself, or leave it out.",
         size, "too narrow",
     )  # fmt: skip
     modes = np.array([bool(look.mode in _ODD_MODES or look.transparent) for look in looks])
@@ -182,7 +182,7 @@ def _odd(items: Items, at: np.ndarray, looks: list[Look], quick: bool) -> Iterat
     )
     blank = contrast < BLANK
     yield from found(
-        "blank", "warning", blank, "{} blank, of one colour all over", "They show nothing: leave them out.",
+        "blank", "warning", blank, "{} blank, of one colour all over", "Leave them out.",
         size, "a blank picture", rare=False,
     )  # fmt: skip
     drawings = np.median(flatness) > _FLAT  # thin lines leave nearly all of a page white: look at the lines
@@ -205,7 +205,7 @@ def _odd(items: Items, at: np.ndarray, looks: list[Look], quick: bool) -> Iterat
     )  # fmt: skip
     yield from found(
         "blurry", "warning", ~blank & ~flat & (sharpness < _BLURRED), "{} blurred",
-        "Details cannot be learnt from them: find sharp ones, or leave them out.",
+        "Find sharp ones, or leave them out.",
         lambda look: f"sharpness {look.sharpness:.2f}, usually {np.median(sharpness):.2f}", "blurred",
     )  # fmt: skip
 
