@@ -65,7 +65,7 @@ def test_findings_are_decided_kept_as_a_version_and_trained_on(page_server, brow
     assert len(decisions["exclude"]) == 3 and list(decisions["merge"]) == ["A"] and messy.read_bytes() == before
     browser_page.get_by_role("button", name="Train on this version").click()
     expect(browser_page.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
-    expect(browser_page.get_by_label("Data set").first).to_have_value("Tidy (text classification)")
+    expect(browser_page.get_by_role("combobox", name="Data set")).to_have_value("Tidy (text classification)")
     expect(browser_page.locator("#start")).to_be_enabled(timeout=60 * SECONDS)
     browser_page.get_by_text("Review: the command and all settings").click()
     expect(browser_page.get_by_text("--curation_file").first).to_be_visible()
