@@ -156,12 +156,6 @@ def test_it_fits_a_phone(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_without_a_finished_run_it_says_what_to_do(page_server, browser_page):
-    browser_page.goto(page_server.url)
-    browser_page.get_by_role("tab", name="Try", exact=True).click()
-    expect(browser_page.get_by_text("Nothing to try yet")).to_be_visible(timeout=PATIENCE_MS)
-
-
 def test_no_model_outlives_a_killed_page(start_page, browser_page, text_classifier, tmp_path):
     finished(tmp_path, "one", text_classifier, "text-classification")
     server = start_page(tmp_path)
