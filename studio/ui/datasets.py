@@ -44,6 +44,7 @@ class DataSet:
     preview: dict[str, Any]
     files: dict[str, Path] = field(default_factory=dict)  # uploads, by the settings that name them
     folder: Path | None = None
+    of: str | None = None  # the data set that it is a version of, with other decisions
 
     @property
     def thumbnails(self) -> dict[str, bytes]:
@@ -78,6 +79,16 @@ def saved(root: Path) -> list[DataSet]:
     return sorted(found, key=lambda dataset: dataset.created, reverse=True)
 
 
+def versions(root: Path, name: str) -> list[DataSet]:
+    """A data set and those with the same data and other decisions, the newest first; of whichever is named.
+
+    Raises:
+        RequestError: there is none of that id.
+    """
+    first = read(root, name).of or name
+    return [dataset for dataset in listed(root) if first in (dataset.id, dataset.of)]
+
+
 def read(root: Path, name: str) -> DataSet:
     """A data set by its id.
 
@@ -106,8 +117,9 @@ def save(
     preview: Mapping[str, Any],
     files: Mapping[str, Path] | None = None,
     thumbnails: Mapping[str, bytes] | None = None,
+    of: str | None = None,
 ) -> DataSet:
-    """Keeps a data set. `files` are uploads by the settings that name them; they are copied.
+    """Keeps a data set. `files` are uploads by the settings that name them; they are copied, or shared with `of`.
 
     Raises:
         RequestError: it has no name, or a file is gone or too large.
@@ -127,7 +139,10 @@ def save(
         for setting, file in files.items():
             target = unfinished / _FILES / kept[setting]
             target.parent.mkdir(mode=0o700)
-            shutil.copyfile(file, target)
+            if file.is_relative_to(root / "data"):  # of another version: it is never changed, and may be removed
+                target.hardlink_to(file)
+            else:
+                shutil.copyfile(file, target)
             target.chmod(0o600)
         for picture, content in (thumbnails or {}).items():
             write_whole(unfinished / _THUMBNAILS / safe_name(picture), content)
@@ -139,6 +154,7 @@ def save(
             "files": kept,
             "created": time.time(),
             "preview": dict(preview),
+            "of": of,
         }
         write_whole(unfinished / "dataset.json", json.dumps(told, ensure_ascii=False, indent=1))
         unfinished.rename(root / "data" / identity)
@@ -215,7 +231,7 @@ def _uses(folder: Path, dataset: DataSet) -> bool:
     """Whether a run reads the data set."""
     with contextlib.suppress(RequestError, OSError):
         used, own = _placed(Run(folder).settings()), _placed(dataset.settings)
-        return used.get("dataset_name") == own.get("dataset_name")
+        return all(used.get(name) == own.get(name) for name in ("dataset_name", "curation_file"))
     return False  # removed in this moment
 
 
