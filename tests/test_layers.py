@@ -25,7 +25,7 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
     }
     | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
     | {f"data.{name}" for name in ("readable", "decode", "reading", "examples", "task", "preview", "traits")}
-    | {"data.curation", "data.quality"},
+    | {"data.curation", "data.decisions", "data.quality"},
     {"models", "data", "predictor"},
     {"training", "evaluation"},
     {"methods", "search", "export"},
