@@ -1,5 +1,6 @@
-"""The texts and pictures behind row ids, small enough for a report."""
+"""The texts and pictures behind row ids, small enough for a report or a page."""
 
+import base64
 import io
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from datasets import Dataset
 from studio.data.alike import column
 from studio.data.decode import UnreadablePicture, decode
 
-_CHARACTERS = 400
+_CHARACTERS = 5000
 _SIDE = 160  # pixels
 
 
@@ -20,6 +21,10 @@ class Item:
 
     text: str = ""
     jpeg: bytes | None = None
+
+    def as_json(self) -> dict[str, str | None]:
+        """For programs; the picture in base64."""
+        return {"text": self.text, "jpeg": self.jpeg and base64.b64encode(self.jpeg).decode()}
 
 
 def items(rows: Dataset, row_ids: list[str]) -> dict[str, Item]:

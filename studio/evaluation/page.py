@@ -4,9 +4,7 @@ import base64
 import html
 from typing import Any
 
-from studio.evaluation import multilabel, scores
 from studio.evaluation.items import Item
-from studio.evaluation.sentences import tell
 
 # In reading order: name of the plot, and what it shows to those who cannot see it.
 _PLOTS = {
@@ -39,6 +37,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; margin: 0; 
 @media print { body { max-width: none; margin: 0; font-size: 11pt; } h2, tr, img { break-inside: avoid; }
   h2 { break-after: avoid; } }
 """
+_CHARACTERS = 800  # of a text
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -57,13 +56,13 @@ def page(title: str, found: dict[str, Any], plots: dict[str, bytes], items: dict
 
 
 def _sentences(found: dict[str, Any]) -> str:
-    return "".join(f"<h2>{_text(heading)}</h2>\n{_list(told)}" for heading, told in tell(found).items())
+    return "".join(f"<h2>{_text(heading)}</h2>\n{_list(told)}" for heading, told in found["sentences"].items())
 
 
 def _scores(found: dict[str, Any]) -> str:
-    titles = multilabel.titles(found) | scores.TITLES
+    titles = found["titles"]
     rows = [[titles[name], value, found["intervals"].get(name)] for name, value in found["scores"].items()]
-    rows.append([multilabel.commonest_title(found), found["majority_accuracy"], None])
+    rows.append([titles["majority_accuracy"], found["majority_accuracy"], None])
     calibration = found["calibration"]
     rows.append(["calibration error (ECE)", calibration["error"], None])
     hot = f"at temperature {calibration['temperature']:.2f}"
@@ -128,7 +127,8 @@ def _errors(found: dict[str, Any], items: dict[str, Item]) -> str:
 
 def _item(item: Item) -> str:
     if item.jpeg is None:
-        return f"<pre>{_text(item.text)}</pre>"
+        cut = item.text if len(item.text) <= _CHARACTERS else f"{item.text[:_CHARACTERS]}…"
+        return f"<pre>{_text(cut)}</pre>"
     return f'<img alt="" src="data:image/jpeg;base64,{_base64(item.jpeg)}"><br><small>{_text(item.text)}</small>'
 
 

@@ -1,6 +1,7 @@
 """A finished model on other data: does it do as well there as on its own test rows, or worse beyond chance?"""
 
 import re
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from datasets import Dataset, concatenate_datasets
 from rich.console import Console
 from rich.progress import Progress
 
-from studio.config import ImageData, TextData
+from studio.config import READING, ImageData, TextData
 from studio.data import load
 from studio.data.marks import labels_of, pairs
 from studio.data.preview import settings
@@ -27,10 +28,7 @@ from studio.runs import Run
 
 _BATCH = 32
 _LEVEL = 0.05
-# Flags of the Data group that say what is read; the others say how it is divided, which it is not.
-_READING = {"dataset_name", "dataset_config_name", "dataset_revision", "text_column_name", "text_pair_column_name"}
-_READING |= {"image_column_name", "label_column_name", "label_delimiter", "group_column_name", "column_names"}
-_READING |= {"merge_label_spellings", "max_predict_samples"}
+_TELLS_S = 1.0  # between two words of progress to a program
 
 
 def evaluate(run: Run, flags: list[str], label_map: list[str]) -> tuple[Path, dict[str, Any]]:
@@ -65,7 +63,7 @@ def evaluate(run: Run, flags: list[str], label_map: list[str]) -> tuple[Path, di
         "task": metrics["task"],
         "labels": metrics["labels"],
         **({} if threshold is None else {"threshold": threshold}),
-        "dataset": {"name": source.origin, "label_map": label_map, "notes": notes},
+        "dataset": {"name": source.origin, "settings": _reading(data), "label_map": label_map, "notes": notes},
         "splits": {"test": figures(found, log_losses(found.probabilities, truth).mean(), seed=0)},
         "shift": shift(own, found, source.origin),
     }
@@ -119,11 +117,18 @@ def _folder(run: Run, origin: str) -> Path:
 def _settings(run: Run, flags: list[str]) -> TextData | ImageData:
     names = [flag.removeprefix("--").partition("=")[0] for flag in flags if flag.startswith("--")]
     for name in names:
-        if name not in _READING:
+        if name not in READING:
             raise RequestError(f"--{name} does not say which rows to evaluate on: leave it out")
     if "dataset_name" not in names:
         raise RequestError("--dataset_name names the data to evaluate on: give it")
     return settings(flags, run.record()["task"])[1]
+
+
+def _reading(data: TextData | ImageData) -> dict[str, Any]:
+    """The settings by which the same rows are read again, from whatever folder that is asked."""
+    said = {name: value for name, value in vars(data).items() if name in READING and value}
+    place = Path(data.dataset_name).expanduser()
+    return said | ({"dataset_name": str(place.resolve())} if place.exists() else {})
 
 
 def _without_known(rows: Dataset, run: Run) -> tuple[Dataset, list[str]]:
@@ -202,7 +207,7 @@ def _logits(predictor: Predictor, rows: Dataset) -> np.ndarray:
     in_pairs = "text_pair" in rows.column_names
     lengths = [0] * len(rows) if "image" in rows.column_names else list(map(len, rows["text"]))
     order = np.argsort(lengths, kind="stable")
-    found, console = None, Console(stderr=True)
+    found, console, told = None, Console(stderr=True), 0.0
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Asking the model", total=len(rows))
         for first in range(0, len(order), _BATCH):
@@ -212,6 +217,9 @@ def _logits(predictor: Predictor, rows: Dataset) -> np.ndarray:
             found = np.empty((len(rows), logits.shape[1]), np.float32) if found is None else found
             found[at] = logits
             bar.advance(task, len(at))
+            if not console.is_terminal and time.monotonic() - told > _TELLS_S:
+                console.print(f"{first + len(at):,} of {len(rows):,} rows are answered", highlight=False)
+                told = time.monotonic()
     return finite_logits(found)
 
 
