@@ -39,7 +39,7 @@ class Rows:
             self.true = gr.Dropdown([("any", _ANY)], value=_ANY, label="True label", min_width=140)
             self.predicted = gr.Dropdown([("any", _ANY)], value=_ANY, label="Answered", min_width=140)
             self.answers = gr.Dropdown(_ANSWERS, value="wrong", label="Which", min_width=140)
-            self.split = gr.Dropdown(["test", "validation"], value="test", label="Rows for", min_width=120)
+            self.split = gr.Dropdown(["test", "validation"], value="test", label="Split", min_width=120)
             self.show = gr.Button("Show them", min_width=120)
         self.status = gr.HTML(**html)
         self.cards = gr.HTML(elem_id="evaluate-cards", **html)
@@ -47,14 +47,16 @@ class Rows:
         with gr.Row():
             self.back = gr.Button("Earlier", size="sm", min_width=90, visible=False)
             self.on = gr.Button("More", size="sm", min_width=90, visible=False)
-        with gr.Row(visible=False, equal_height=True) as self.acts:
-            self.whole = gr.Button("Choose all on this page", size="sm", min_width=160)
-            self.out = gr.Button("Leave out", size="sm", min_width=110)
-            with gr.Column(min_width=200):
-                self.label = gr.Dropdown([], label="Right label", container=False)
-                self.labels = gr.Dropdown([], label="Right labels", multiselect=True, container=False, visible=False)
-            self.relabel = gr.Button("Relabel so", size="sm", min_width=110)
-            self.keep = gr.Button("Leave as it is", size="sm", min_width=110)
+        with gr.Column(visible=False) as self.acts:
+            with gr.Row():
+                self.whole = gr.Button("Choose all on this page", size="sm", min_width=160)
+                self.out = gr.Button("Leave out", size="sm", min_width=110)
+                self.keep = gr.Button("Leave as it is", size="sm", min_width=110)
+            with gr.Row():
+                with gr.Column(scale=2, min_width=200):
+                    self.label = gr.Dropdown([], label="Right label")
+                    self.labels = gr.Dropdown([], label="Right labels", multiselect=True, visible=False)
+                self.relabel = gr.Button("Relabel so", scale=1, min_width=110)
         self._picked = gr.Textbox(visible=False)
         self.outputs = [self.true, self.predicted, self.answers, self.split, self.status, self.cards, self.listed]
         self.outputs += [self.back, self.on, self.acts, self.label, self.labels]
@@ -103,10 +105,10 @@ class Rows:
             self.true: gr.Dropdown([("any", _ANY), *named], value=_ANY),
             self.predicted: gr.Dropdown([("any", _ANY), *named], value=_ANY),
             self.answers: "wrong",
-            self.split: gr.Dropdown(value="test", visible=not which),
-            self.acts: gr.Row(visible=not which),  # other data are another's to mend
+            self.split: gr.update(value="test", visible=not which),
+            self.acts: gr.Column(visible=not which),  # other data are another's to mend
             self.label: gr.Dropdown(named, value=None, visible=not several),
-            self.labels: gr.Dropdown(named, value=[], visible=several),
+            self.labels: gr.Dropdown(named, value=None, visible=several),
             **self._page(listed, "the errors it was surest of"),
         }
 

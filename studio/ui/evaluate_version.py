@@ -25,8 +25,8 @@ class Version:
             with gr.Row():
                 self.undo = gr.Button("Undo the last mark", size="sm", min_width=150)
                 self.clear = gr.Button("Take all marks back", size="sm", min_width=150)
-            with gr.Row(equal_height=True):
-                self.name = gr.Textbox(label="Save as", info="a data set beside the others", max_lines=1, max_length=80)
+            self.name = gr.Textbox(label="Save as", info="a data set beside the others", max_lines=1, max_length=80)
+            with gr.Row():
                 self.save = gr.Button("Save as a data-set version", min_width=200)
                 self.again = gr.Button("Train again with it", variant="primary", visible=False, min_width=160)
             self.status = gr.HTML(**html)

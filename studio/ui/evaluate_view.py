@@ -17,6 +17,7 @@ CSS = (
 .answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 0.25rem 2rem; }
 .answers h4 { margin: 0.75rem 0 0.25rem; }
 .scroll { overflow-x: auto; max-width: 100%; }
+.scroll table, .scroll tr { border: 0 !important; width: auto; } /* Gradio frames tables and their rows */
 table { border-collapse: collapse; font-size: var(--text-sm); font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid var(--border-color-primary); }
 th { font-weight: 600; } .number { text-align: right; white-space: nowrap; }

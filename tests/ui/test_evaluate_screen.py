@@ -99,7 +99,7 @@ def test_the_report_is_told_in_words_figures_and_charts(page, tab):
     expect(cards(tab)).to_have_count(min(12, len(found["errors"])))
     expect(cards(tab).first).to_contain_text(found["errors"][0]["text"])
     for section in ("All figures", "Each class", "Probabilities and thresholds", "Kinds of rows"):
-        tab.get_by_role("button", name=section, exact=True).click()
+        tab.get_by_role("button", name=section).click()
     expect(tab.get_by_text("Matthews correlation")).to_be_visible()
     expect(
         tab.locator("#evaluate-classes").get_by_text("good", exact=True).locator("visible=true").first
@@ -262,7 +262,7 @@ def test_it_fits_a_phone(page, tab):
         "Kinds of rows",
         "The report as files",
     ):
-        tab.get_by_role("button", name=section, exact=True).click()
+        tab.get_by_role("button", name=section).click()
     tab.get_by_role("button", name="Evaluate on other data, or anew").click()
     tab.wait_for_timeout(1000)
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
@@ -274,6 +274,6 @@ def test_text_stands_out_from_what_is_behind_it(page, tab, scheme):
     tab.emulate_media(color_scheme=scheme)
     open_evaluate(tab, page)
     expect(tab.locator("#evaluate-head")).to_contain_text("How good?", timeout=20 * SECONDS)
-    tab.get_by_role("button", name="Probabilities and thresholds", exact=True).click()
+    tab.get_by_role("button", name="Probabilities and thresholds").click()
     tab.wait_for_timeout(1000)
     assert not tab.evaluate(CONTRAST)
