@@ -39,7 +39,7 @@ class Other:
         with gr.Row():
             self.status = gr.HTML(css_template=CSS, js_on_load=None)
             self.stop = gr.Button("Stop", size="sm", visible=False, scale=0, min_width=90)
-        self.outputs = [self.data, self.status]
+        self.outputs = [self.data, self.labels, self.status]
 
     def wire(self, look: dict, *anew: gr.Button) -> None:
         """What happens on clicks; `look` shows the report that is then chosen, `anew` are more buttons that make it."""
@@ -55,13 +55,15 @@ class Other:
             lambda: (said("Stopped."), gr.Button(visible=False)), None, [self.status, self.stop],
             cancels=[*remade, scored], **_LIGHT,
         )  # fmt: skip
-        self.data.change(self._unmatched, [self._run, self.data], self.labels, **_LIGHT)
+        self.data.input(self._unmatched, [self._run, self.data], self.labels, **_LIGHT)
 
     def showing(self, run: Path) -> dict:
         """The data sets of the run's kind."""
         task = Run(run).record()["task"]
         known = [(one.name, one.id) for one in datasets.listed(self._root) if one.task == task]
-        return {self.data: gr.Dropdown(known, value=known[0][1] if known else None), self.status: ""}
+        first = next((one for _, one in known), None)
+        labels = self._unmatched(run.name, first)
+        return {self.data: gr.Dropdown(known, value=first), self.labels: labels, self.status: ""}
 
     def _remake(self, run: str) -> Iterator[dict]:
         yield from self._followed(run, [], "The report is made anew")

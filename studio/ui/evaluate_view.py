@@ -17,12 +17,13 @@ CSS = (
 .answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 0.25rem 2rem; }
 .answers h4 { margin: 0.75rem 0 0.25rem; }
 .scroll { overflow-x: auto; max-width: 100%; }
-.scroll table, .scroll tr { border: 0 !important; width: auto; } /* Gradio frames tables and their rows */
+.scroll table, .scroll tr { border: 0 !important; width: auto; } /* Gradio frames tables, their rows and cells */
+.scroll th, .scroll td { border-width: 0 0 1px !important; overflow-wrap: break-word !important; max-width: 20rem; }
 table { border-collapse: collapse; font-size: var(--text-sm); font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid var(--border-color-primary); }
 th { font-weight: 600; } .number { text-align: right; white-space: nowrap; }
 .worse td { font-weight: 600; }
-.matrix th, .matrix td { border: 0; padding: 1px; text-align: center; }
+.matrix th, .matrix td { border: 0 !important; padding: 1px; text-align: center; }
 .matrix th { font-weight: 400; padding: 0.2rem 0.4rem; overflow-wrap: anywhere; max-width: 9rem; }
 .matrix tbody th { text-align: right; }
 .matrix td > * { display: block; min-width: 2.6rem; padding: 0.4rem 0.3rem; border-radius: 4px; width: 100%; }
