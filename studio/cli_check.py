@@ -49,7 +49,7 @@ def check(
     from studio import launch
 
     launch.be_quiet()
-    from studio.data import decisions, load
+    from studio.data import curation, load
     from studio.data.quality.items import gather
     from studio.data.quality.report import check as examine
 
@@ -75,8 +75,8 @@ def check(
         report.add(doubts.by_features(items, lambda at: features(items.rows.select(at))))
     told = report.as_json()
     if apply and report.complete:
-        kept = decisions.read(file) if file.exists() else decisions.Curation()
-        decisions.write(kept | report.decisions(apply.split(",")), file)
+        kept = curation.read(file) if file.exists() else curation.Curation()
+        curation.write(kept | report.decisions(apply.split(",")), file)
         told["curation_file"] = str(file)
     if as_json:
         print(json.dumps(told, ensure_ascii=False))

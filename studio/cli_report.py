@@ -15,6 +15,7 @@ from studio.errors import RequestError
 from studio.runs import Run, write_whole
 
 app = typer.Typer()
+Lines = Annotated[bool, typer.Option("--progress", help="print lines of JSON on how far it is as well")]
 _LAYERS = 40  # in the table; the file has all
 
 
@@ -26,6 +27,7 @@ def evaluate(
         list[str] | None,
         typer.Option("--label_map", help="THEIRS=ITS: a label of the other data is that of the model; once for each"),
     ] = None,
+    lines: Lines = False,
     as_json: cli_jobs.Json = False,
 ) -> None:
     """Write a run's plots and report.html anew, or score its model on other data.
@@ -39,7 +41,7 @@ def evaluate(
         os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         from studio.evaluation import shift
 
-        folder, analysis = shift.evaluate(found, context.args, label_map or [])
+        folder, analysis = shift.evaluate(found, context.args, label_map or [], lines=lines)
     elif label_map:
         raise RequestError("--label_map needs --dataset_name, the data whose labels it is about")
     else:
@@ -80,16 +82,19 @@ def items(
 
 
 @app.command()
-def profile(run: cli_jobs.RunName, as_json: cli_jobs.Json = False) -> None:
+def profile(run: cli_jobs.RunName, lines: Lines = False, as_json: cli_jobs.Json = False) -> None:
     """Measure what a run's model costs: parameters, disk, arithmetic, memory, time; kept in report/profile.json."""
     found = _run(run)
     launch.be_quiet()
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    from studio.data.progress import progress
     from studio.evaluation.profile import profile as measure
     from studio.export import card
     from studio.predictor import Predictor
 
-    told = measure(Predictor(found.folder))
+    with progress(lines) as bar:
+        bar.add_task("Measuring", total=None)
+        told = measure(Predictor(found.folder))
     found.report.mkdir(mode=0o700, exist_ok=True)
     write_whole(found.report / "profile.json", json.dumps(told, indent=1))
     card.add_profile(found.model, told)

@@ -24,8 +24,11 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
         "models.folder",
     }
     | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
-    | {f"data.{name}" for name in ("readable", "decode", "reading", "examples", "task", "preview", "traits")}
-    | {"data.curation", "data.decisions", "data.quality"},
+    | {
+        f"data.{name}"
+        for name in ("readable", "decode", "reading", "examples", "task", "preview", "traits", "progress")
+    }
+    | {"data.curation", "data.curated", "data.quality"},
     {"models", "data", "predictor"},
     {"training", "evaluation"},
     {"methods", "search", "export"},

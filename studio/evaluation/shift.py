@@ -1,20 +1,18 @@
 """A finished model on other data: does it do as well there as on its own test rows, or worse beyond chance?"""
 
 import re
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from datasets import Dataset, concatenate_datasets
-from rich.console import Console
-from rich.progress import Progress
 
 from studio.config import READING, ImageData, TextData
 from studio.data import load
 from studio.data.marks import labels_of, pairs
 from studio.data.preview import settings
+from studio.data.progress import progress
 from studio.data.sources import Source
 from studio.errors import RequestError
 from studio.evaluation import answered, pages, proportions
@@ -28,14 +26,14 @@ from studio.runs import Run
 
 _BATCH = 32
 _LEVEL = 0.05
-_TELLS_S = 1.0  # between two words of progress to a program
 
 
-def evaluate(run: Run, flags: list[str], label_map: list[str]) -> tuple[Path, dict[str, Any]]:
+def evaluate(run: Run, flags: list[str], label_map: list[str], *, lines: bool = False) -> tuple[Path, dict[str, Any]]:
     """Answers the rows that the flags of a recipe's Data group name; returns the report's folder and its analysis.
 
     Of data that come with a test split, that is taken, else all rows. Labels are those of the model by name; those that
     it calls otherwise are named by `label_map` ("theirs=its"). The report lies in <run>/report/<name of the data>/.
+    `lines` prints how far it is, for programs.
 
     Raises:
         RequestError: the run has no report or no model, a flag is wrong, the data cannot be read, or none of its rows
@@ -55,7 +53,7 @@ def evaluate(run: Run, flags: list[str], label_map: list[str]) -> tuple[Path, di
         raise RequestError(f"rows of {source.origin} have several labels, and the model gives one: bring others")
     if threshold is not None and truth.ndim == 1:
         truth = truth[:, None] == np.arange(len(metrics["labels"]))
-    logits = _logits(Predictor(run.folder), rows)
+    logits = _logits(Predictor(run.folder), rows, lines)
     found = answered.of_logits(logits, truth, threshold, metrics["labels"], ids)
     notes += [*source.notes, *remarks, *_never_true(found)]
     own, validation = (answered.read(run.report, split) for split in ("test", "validation"))
@@ -202,13 +200,13 @@ def _never_true(rows: Answered) -> list[str]:
     return [f"No row has these labels of the model, so that such answers are always wrong: {told}."]
 
 
-def _logits(predictor: Predictor, rows: Dataset) -> np.ndarray:
+def _logits(predictor: Predictor, rows: Dataset, lines: bool) -> np.ndarray:
     """(rows, classes), in the order of the rows; texts of one length are answered together, which pads little."""
     in_pairs = "text_pair" in rows.column_names
     lengths = [0] * len(rows) if "image" in rows.column_names else list(map(len, rows["text"]))
     order = np.argsort(lengths, kind="stable")
-    found, console, told = None, Console(stderr=True), 0.0
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    found = None
+    with progress(lines) as bar:
         task = bar.add_task("Asking the model", total=len(rows))
         for first in range(0, len(order), _BATCH):
             at = order[first : first + _BATCH]
@@ -217,9 +215,6 @@ def _logits(predictor: Predictor, rows: Dataset) -> np.ndarray:
             found = np.empty((len(rows), logits.shape[1]), np.float32) if found is None else found
             found[at] = logits
             bar.advance(task, len(at))
-            if not console.is_terminal and time.monotonic() - told > _TELLS_S:
-                console.print(f"{first + len(at):,} of {len(rows):,} rows are answered", highlight=False)
-                told = time.monotonic()
     return finite_logits(found)
 
 

@@ -1,5 +1,6 @@
 """The part of the Evaluate screen that makes a report anew, or scores a run on other data."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,10 +86,12 @@ class Other:
         yield {self.status: said(f"{doing} …"), self.stop: gr.Button(visible=True)}
         try:
             folder = self._folder(run)
-            for line, answer in children.follow(self._root, "evaluate", str(folder), *flags):
-                if answer is None:
-                    parts = (doing, line if line.endswith("answered") else "", f"{time.monotonic() - begun:.0f} s")
+            with contextlib.closing(children.Child(self._root, "evaluate", str(folder), *flags)) as child:
+                for step in child.steps():
+                    done = f"{step['done']:,} of {step['total']:,} rows" if step and step["total"] else ""
+                    parts = (doing, done, f"{time.monotonic() - begun:.0f} s")
                     yield {self.status: said(" · ".join(filter(None, parts)))}
+                answer = child.answer()
         except (RequestError, RunError) as error:
             yield {self.status: refused(f"It was not evaluated: {error}"), self.stop: gr.Button(visible=False)}
             return

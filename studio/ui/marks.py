@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from studio.data.decisions import Curation, Relabel
+from studio.data.curation import Curation, Relabel
 from studio.runs import write_whole
 
 _FILE = "marks.json"

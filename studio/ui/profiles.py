@@ -1,5 +1,6 @@
 """What a run's model costs, on the Runs screen: parameters, memory, time, layer by layer; measured on request."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -50,9 +51,10 @@ def section(shared: Shared) -> None:
         ended = {stop: gr.Button(visible=False), measure: gr.Button(interactive=True)}
         try:
             folder = shared.root / Path(run or "").name
-            for _, answer in children.follow(shared.root, "profile", str(folder)):
-                if answer is None:
+            with contextlib.closing(children.Child(shared.root, "profile", str(folder))) as child:
+                for _ in child.steps():
                     yield {told: message(f"Measuring ... {time.monotonic() - begun:.0f} s")}
+                child.answer()
         except (RequestError, RunError) as error:
             yield ended | {told: message(f"It was not measured: {error}")}
         else:

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from studio.data import decisions
-from studio.data.decisions import Curation
+from studio.data import curation
+from studio.data.curation import Curation
 from studio.errors import RequestError
 from studio.fields import to_flags
 from studio.runs import Run
@@ -35,10 +35,10 @@ def save(root: Path, run: Run, name: str, made: Curation) -> DataSet:
         raise RequestError(f"{run.folder.name} does not say how its rows were divided, so that nothing can be compared")
     settings = {setting: value for setting, value in datasets.settings_of(run).items() if setting not in _DIVIDING}
     if before := settings.pop("curation_file", None):
-        made = decisions.read(Path(before)) | made
+        made = curation.read(Path(before)) | made
     with tempfile.TemporaryDirectory(prefix="studio-version-") as folder:
         file = Path(folder) / "decisions.json"
-        decisions.write(made, file)
+        curation.write(made, file)
         told = _tried(root, settings | {"curation_file": str(file), "splits_from": str(run.folder)}, run)
         files = {"curation_file": file}
         return datasets.save(root, name, run.record()["task"], settings, told, files, splits=run.splits)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from studio.config import ImageData, TextData
-from studio.data import load, splits
-from studio.data.decisions import Curation, Merge, Relabel, read, write
+from studio.data import curation, load, splits
+from studio.data.curation import Curation, Merge, Relabel
 from studio.data.marks import labels_of
 from studio.errors import RequestError
 from studio.runs import Run
@@ -24,7 +24,7 @@ def rows(place, decisions=None, **settings):
     """Per text its label, after the decisions; with the source."""
     data = TextData(dataset_name=str(place), **settings)
     if decisions:
-        write(decisions, file := place.with_name("decisions.json"))
+        curation.write(decisions, file := place.with_name("decisions.json"))
         data = TextData(dataset_name=str(place), curation_file=str(file), **settings)
     source = load.curated(data)
     names = [source.labels[at] for at in source.splits["train"]["label"][:]]
@@ -76,10 +76,10 @@ def test_a_row_with_several_labels_is_given_a_list_of_them(tmp_path):
     row = source.splits["train"][0]
     assert row["label"] == [0]
     file = tmp_path / "decisions.json"
-    write(Curation(relabel={row["row_id"]: Relabel(["x", "y"], "both")}), file)
+    curation.write(Curation(relabel={row["row_id"]: Relabel(["x", "y"], "both")}), file)
     data = TextData(dataset_name=str(place), label_delimiter=";", curation_file=str(file))
     assert load.curated(data).splits["train"][0]["label"] == [0, 1]
-    write(Curation(relabel={row["row_id"]: Relabel("x", "")}), file)
+    curation.write(Curation(relabel={row["row_id"]: Relabel("x", "")}), file)
     with pytest.raises(RequestError, match="must be given a list of labels"):
         load.curated(data)
 
@@ -88,8 +88,8 @@ def test_what_is_written_is_read_again(tmp_path):
     decisions = Curation(
         {"1-0": "‘blurred’"}, {"2-0": Relabel("a", "b"), "3-0": Relabel(["a", "b"], "")}, {"A": Merge("a", "case")}
     )
-    write(decisions, tmp_path / "d.json")
-    assert read(tmp_path / "d.json") == decisions
+    curation.write(decisions, tmp_path / "d.json")
+    assert curation.read(tmp_path / "d.json") == decisions
     assert (tmp_path / "d.json").stat().st_mode & 0o077 == 0
 
 
@@ -121,7 +121,7 @@ def test_later_decisions_about_a_row_replace_earlier_ones():
 def test_what_are_no_decisions_is_refused_with_what_is_wrong(tmp_path, content, complaint):
     (tmp_path / "d.json").write_text(content)
     with pytest.raises(RequestError) as refusal:
-        read(tmp_path / "d.json")
+        curation.read(tmp_path / "d.json")
     assert complaint in str(refusal.value) and str(refusal.value).startswith("--curation_file")
 
 
@@ -154,7 +154,7 @@ def test_an_excluded_picture_that_cannot_be_read_is_no_complaint_any_more(tmp_pa
         load.read(data)
     rows = load.curated(data).splits["train"]
     bad = {row["row_id"]: "cut off" for row in rows if "bad" in row["image"]["path"]}
-    write(Curation(bad), tmp_path / "d.json")
+    curation.write(Curation(bad), tmp_path / "d.json")
     assert (
         len(load.read(ImageData(dataset_name=str(folder), curation_file=str(tmp_path / "d.json"))).splits["train"])
         == 20
@@ -167,7 +167,7 @@ def test_the_division_of_a_run_is_used_again_without_the_rows_left_out_since(rev
     run = Run(tmp_path / "run")
     splits.save(divided, run.splits)
     gone = divided.train["row_id"][0]
-    write(Curation({gone: "dull"}), tmp_path / "d.json")
+    curation.write(Curation({gone: "dull"}), tmp_path / "d.json")
     again = TextData(dataset_name=str(reviews), curation_file=str(tmp_path / "d.json"), splits_from=str(run.folder))
     found = splits.divide(load.curated(again), again, seed=2)
     assert (
@@ -176,6 +176,6 @@ def test_the_division_of_a_run_is_used_again_without_the_rows_left_out_since(rev
 
 
 def test_a_curation_file_is_json_that_people_can_read(tmp_path):
-    write(Curation({"1-0": "blurred"}), tmp_path / "d.json")
+    curation.write(Curation({"1-0": "blurred"}), tmp_path / "d.json")
     text = (tmp_path / "d.json").read_text()
     assert json.loads(text)["exclude"] == {"1-0": "blurred"} and '\n  "1-0": "blurred"\n' in text

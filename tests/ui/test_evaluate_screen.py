@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import expect
 
-from studio.data import decisions
+from studio.data import curation
 from studio.ui import datasets, marks
 from tests.conftest import HOSTILE, WORDS
 from tests.finished_runs import evaluated_run
@@ -157,7 +157,7 @@ def test_rows_are_marked_undone_kept_over_a_reload_saved_and_trained_on_again(pa
     tab.get_by_role("button", name="Save as a data-set version").click()
     expect(tab.get_by_text("Saved as Texts, mended")).to_be_visible(timeout=60 * SECONDS)
     kept = next(one for one in datasets.saved(page.root) if one.name == "Texts, mended")
-    made = decisions.read(kept.files["curation_file"])
+    made = curation.read(kept.files["curation_file"])
     assert set(made.exclude) == {row["row_id"] for row in shown[:2]}
     assert {row_id: new.label for row_id, new in made.relabel.items()} == {shown[2]["row_id"]: HOSTILE}
 

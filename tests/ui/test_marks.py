@@ -3,8 +3,8 @@
 import pytest
 
 from studio.config import TextData
-from studio.data import decisions, load
-from studio.data.decisions import Curation, Relabel
+from studio.data import curation, load
+from studio.data.curation import Curation, Relabel
 from studio.errors import RequestError
 from studio.runs import Run
 from studio.ui import datasets, marks, versions
@@ -76,7 +76,7 @@ def test_a_version_leaves_the_data_as_they_are_and_is_divided_as_the_run_was(run
     made = Curation({test[0]: "damaged"}, {test[1]: Relabel("positive", "typo")})
     first, second = (versions.save(root, run, "Reviews, corrected", made) for _ in range(2))
     assert (first.name, second.name) == ("Reviews, corrected", "Reviews, corrected 2")
-    assert decisions.read(first.files["curation_file"]) == made and reviews.read_bytes() == before
+    assert curation.read(first.files["curation_file"]) == made and reviews.read_bytes() == before
     assert first.preview["sizes"]["test"] == len(test) - 1
     assert first.settings["splits_from"] == str(first.folder) != str(run.folder)
     assert (first.folder / "splits" / "test.txt").read_text().split() == test
@@ -86,10 +86,10 @@ def test_decisions_add_to_those_that_the_run_was_trained_with(tmp_path, reviews)
     root = tmp_path / "runs"
     root.mkdir()
     ids = load.curated(TextData(dataset_name=str(reviews))).splits["train"]["row_id"][:]
-    decisions.write(Curation({ids[0]: "blank"}), tmp_path / "before.json")
+    curation.write(Curation({ids[0]: "blank"}), tmp_path / "before.json")
     run = evaluated_run(root, "run", reviews, settings=f"curation_file: {tmp_path / 'before.json'}\n")
     kept = versions.save(root, run, "both", Curation({ids[1]: "wrong"}))
-    assert set(decisions.read(kept.files["curation_file"]).exclude) == {ids[0], ids[1]}
+    assert set(curation.read(kept.files["curation_file"]).exclude) == {ids[0], ids[1]}
 
 
 def test_a_version_that_leaves_no_classifier_is_refused_and_nothing_is_kept(run, tmp_path):

@@ -11,7 +11,7 @@ from datasets import Dataset, concatenate_datasets
 
 from studio.data import alike
 from studio.data.alike import column
-from studio.data.decisions import Curation
+from studio.data.curation import Curation
 from studio.data.marks import codes, labels_of
 from studio.data.sources import SPLITS, Source
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from studio.data.decisions import Curation, Merge
+from studio.data.curation import Curation, Merge
 from studio.data.marks import pairs
 from studio.data.quality.items import EXAMPLES, Example, Finding, Items, Severity, count, excerpt
 from studio.data.sources import Dropped

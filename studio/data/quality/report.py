@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from studio.config import ImageData, TextData
-from studio.data import decisions
-from studio.data.decisions import Curation
+from studio.data import curation
+from studio.data.curation import Curation
 from studio.data.quality import labels, pictures, repeats, texts
 from studio.data.quality.items import Finding, Items
 from studio.data.sources import SPLITS, Source
@@ -77,5 +77,5 @@ def check(items: Items, source: Source, data: TextData | ImageData, task: str, q
 
 def _as_json(finding: Finding) -> dict[str, Any]:
     told = {item.name: getattr(finding, item.name) for item in dataclasses.fields(finding)}
-    decision = decisions.as_json(finding.decision) if finding.decision else None
+    decision = curation.as_json(finding.decision) if finding.decision else None
     return told | {"examples": [dataclasses.asdict(example) for example in finding.examples], "decision": decision}
