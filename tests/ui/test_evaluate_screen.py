@@ -56,7 +56,9 @@ def tab(browser_page):
     """A browser tab in which no dialog opens."""
     opened = []
     browser_page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
+    expect.set_options(timeout=30 * SECONDS)  # most of what is waited for is made by a child
     yield browser_page
+    expect.set_options(timeout=5 * SECONDS)
     assert not opened and browser_page.locator("img[src=x], #pwned").count() == 0
 
 
@@ -69,7 +71,7 @@ def open_evaluate(tab, page, run: str = "judged") -> None:
 
 
 def pick(tab, label: str, option) -> None:
-    tab.get_by_label(label, exact=True).click()
+    tab.get_by_label(label, exact=True).locator("visible=true").click()  # other screens have such a field as well
     tab.get_by_role("option", name=option).first.click()
 
 
