@@ -101,13 +101,14 @@ def screen(shared: Shared) -> None:
         "trigger_mode": "always_last",
     }
     is_seen = gr.Checkbox(visible=False)
-    gr.Timer(_LOOKS_S).tick(look_if_seen, **looked | {"inputs": [is_seen, *looked["inputs"]]}, js=_IS_SEEN)
-    gr.on([shared.page.load, shared.run.change, search.change], look, **looked)
+    seen_now = looked | {"inputs": [is_seen, *looked["inputs"]], "js": _IS_SEEN}
+    gr.on([gr.Timer(_LOOKS_S).tick, shared.tabs.change], look_if_seen, **seen_now)
+    gr.on([shared.page.load, search.change], look, **looked)
 
     def choose(event: gr.SelectData):
         return event.row_value[0]
 
-    table.select(choose, outputs=shared.run, show_progress="hidden")
+    table.select(choose, outputs=shared.run, show_progress="hidden").then(look, **looked)
     for name in _ASKED_FIRST:
         buttons[name].click(
             functools.partial(_ask_first, name), outputs=[sure, question, wanted], show_progress="hidden"

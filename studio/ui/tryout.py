@@ -94,6 +94,10 @@ def screen(shared: Shared) -> None:
             gr.Dropdown(choices=choices, value=name),
         )
 
+    def follow(wanted: str | None, current: str | None):
+        """A run that was chosen on another screen."""
+        return (gr.skip(),) * 3 if wanted == current else refresh(wanted, current)
+
     def suit(name: str | None, other: str | None):
         """What the chosen model takes."""
         found = runs.all()
@@ -160,7 +164,7 @@ def screen(shared: Shared) -> None:
     refreshed = {"fn": refresh, "inputs": [shared.run, first], "outputs": [empty, bench, first]}
     quiet = {"show_progress": "hidden"}
     shared.page.load(**refreshed, **quiet)
-    shared.run.change(**refreshed, **quiet)
+    shared.run.change(**refreshed | {"fn": follow}, **quiet)
     shared.tabs.change(**refreshed, **quiet)
     first.input(lambda name: name, first, shared.run, **quiet)
     first.change(suit, [first, second], [second, texts, images, pair, inverted, examples], **quiet).then(

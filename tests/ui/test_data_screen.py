@@ -7,14 +7,27 @@ import pytest
 from playwright.sync_api import expect
 
 from studio.ui import datasets
+from tests.ui.conftest import end
 
 BAD = "<img src=x onerror=alert(1)>"
 SECONDS = 1000
 
 
+@pytest.fixture(scope="module")
+def page_server(start_page, tmp_path_factory):
+    """One page for these tests, which may open what any of them has written."""
+    root = tmp_path_factory.mktemp("data-screen") / "runs"
+    root.mkdir()
+    page = start_page(root, env={"STUDIO_DATA_ROOTS": str(tmp_path_factory.getbasetemp())})
+    yield page
+    end(page)
+
+
 @pytest.fixture(autouse=True)
-def roots(tmp_path, monkeypatch):
-    monkeypatch.setenv("STUDIO_DATA_ROOTS", str(tmp_path))
+def nothing_saved(page_server):
+    yield
+    for dataset in datasets.saved(page_server.root):
+        datasets.remove(page_server.root, dataset.id)
 
 
 @pytest.fixture
