@@ -20,7 +20,11 @@ _CHOSEN = """(_, ...rest) => [
     [...document.querySelectorAll('#evaluate-cards input:checked')].map((box) => box.value).join(' '), ...rest]"""
 _ALL = """() => { const boxes = [...document.querySelectorAll('#evaluate-cards input')];
     const whole = boxes.every((box) => box.checked); boxes.forEach((box) => { box.checked = !whole; }); }"""
-INTO_SIGHT = "() => { document.querySelector('#evaluate-rows').scrollIntoView(); }"
+# Boxes stay in the page when their rows change: what was ticked for one row must not be for another.
+_UNTICKED = """watch('value', () => {
+    element.querySelectorAll('input').forEach((box) => { box.checked = false; });
+});"""
+_INTO_SIGHT = "() => { document.querySelector('#evaluate-rows').scrollIntoView(); }"
 _LIGHT = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -42,7 +46,7 @@ class Rows:
             self.split = gr.Dropdown(["test", "validation"], value="test", label="Split", min_width=120)
             self.show = gr.Button("Show them", min_width=120)
         self.status = gr.HTML(**html)
-        self.cards = gr.HTML(elem_id="evaluate-cards", **html)
+        self.cards = gr.HTML(elem_id="evaluate-cards", css_template=CSS, js_on_load=_UNTICKED)
         self.listed = gr.State(None)
         with gr.Row():
             self.back = gr.Button("Earlier", size="sm", min_width=90, visible=False)
@@ -70,13 +74,13 @@ class Rows:
         self.show.click(self._ask, self._asked, self._paged, **heavy)
         filters = [self.split, self.true, self.predicted, self.answers]
         for part in clicked:
-            part.click(None, js=INTO_SIGHT)
+            part.click(None, js=_INTO_SIGHT)
             part.click(self._of_cell, [self._run, self._which], filters, **_LIGHT).then(
                 self._ask, self._asked, self._paged, **heavy
             )
         for button, step in ((self.back, -_PAGE), (self.on, _PAGE)):
             button.click(lambda listed, step=step: self._turn(listed, step), self.listed, self._paged, **heavy).then(
-                None, js=INTO_SIGHT
+                None, js=_INTO_SIGHT
             )
         self.whole.click(None, js=_ALL)
 

@@ -112,8 +112,8 @@ def test_the_report_is_told_in_words_figures_and_charts(page, tab):
 
 def test_a_cell_of_the_matrix_opens_the_rows_behind_it(page, tab):
     open_evaluate(tab, page)
-    behind = wrong(page, "bad", "good")
-    cell = tab.get_by_label(f"{len(behind)} rows of bad answered good")
+    behind = wrong(page, "good", HOSTILE)
+    cell = tab.get_by_label(f"{len(behind)} rows of good answered {HOSTILE}")
     expect(cell).to_have_text(str(len(behind)), timeout=20 * SECONDS)
     tab.get_by_label("shares of the true label").check()
     expect(cell).to_contain_text("%")
@@ -121,7 +121,7 @@ def test_a_cell_of_the_matrix_opens_the_rows_behind_it(page, tab):
     expect(tab.get_by_text(f"of {len(behind)} rows", exact=False).first).to_be_visible(timeout=60 * SECONDS)
     expect(cards(tab)).to_have_count(min(12, len(behind)))
     for at in range(cards(tab).count()):
-        expect(cards(tab).nth(at)).to_contain_text("bad, answered good at")
+        expect(cards(tab).nth(at)).to_contain_text(f"good, answered {HOSTILE} at")
     pick(tab, "Which", "all answers")
     pick(tab, "True label", "any")
     pick(tab, "Answered", "any")
@@ -141,6 +141,7 @@ def test_rows_are_marked_undone_kept_over_a_reload_saved_and_trained_on_again(pa
     tab.get_by_role("button", name="Leave out", exact=True).click()
     expect(tab.get_by_text("2 rows are marked: 2 to leave out, 0 to relabel.")).to_be_visible()
     expect(cards(tab).nth(1)).to_contain_text("left out")
+    expect(tab.locator("#evaluate-cards input:checked")).to_have_count(0)
     choose(tab, 2)
     pick(tab, "Right label", HOSTILE)
     tab.get_by_role("button", name="Relabel so").click()
