@@ -1,5 +1,6 @@
 """What the curves of a run say to somebody who knows how to read them: what goes wrong, and what to do about it."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,14 @@ _EVALUATIONS = 4  # validations without a gain that make a plateau
 
 @dataclass(frozen=True)
 class Advice:
-    """`title` names what is seen, `remedy` what helps."""
+    """`about` is a word for programs; `title` names what is seen, `remedy` what it likely means and what helps."""
 
+    about: str
     title: str
     remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.title}. {self.remedy}"
 
 
 def advice(curves: Mapping[str, Curve], metric: str, classes: int) -> list[Advice]:
@@ -24,11 +29,14 @@ def advice(curves: Mapping[str, Curve], metric: str, classes: int) -> list[Advic
         metric: the validation metric that picks the best checkpoint, such as "f1_macro".
         classes: how many there are; 0 when that is not known yet.
     """
-    loss, eval_loss = (_values(curves, name) for name in ("loss", "eval_loss"))
+    loss, eval_loss, rates = (_values(curves, name) for name in ("loss", "eval_loss", "learning_rate"))
+    norms = _by_depth(curves, "grad_norm_")
     found = [
-        _diverges(loss),
-        _gradients(_values(curves, "grad_norm")),
-        _one_class(_values(curves, "eval_recall_macro"), classes),
+        _diverges(loss, rates) or _surely_wrong(_values(curves, "confidence"), loss, rates, classes),
+        _gradients(_values(curves, "grad_norm"), loss, norms),
+        _fades(norms),
+        _rate(curves, rates),
+        _one_class(_values(curves, "eval_recall_macro"), classes) or _one_answer(_values(curves, "logit_spread")),
         _overfits(loss, eval_loss),
         _plateau(_values(curves, f"eval_{metric}"), lower_is_better=metric == "loss"),
         _waits(_values(curves, "data_wait_share")),
@@ -40,7 +48,20 @@ def _values(curves: Mapping[str, Curve], name: str) -> list[float]:
     return [value for _, value in curves.get(name, ())]
 
 
-def _diverges(loss: list[float]) -> Advice | None:
+def _by_depth(curves: Mapping[str, Curve], prefix: str) -> dict[str, float]:
+    """What the curves of the parts of the network ("grad_norm_early", "grad_norm_head" ...) have come to."""
+    return {
+        _part(name.removeprefix(prefix)): statistics.median(_values(curves, name)[-_FEW:])
+        for name, points in curves.items()
+        if name.startswith(prefix) and len(points) >= _FEW
+    }
+
+
+def _part(group: str) -> str:
+    return f"the {group} layers" if group in ("early", "middle", "late") else f"the {group}"
+
+
+def _diverges(loss: list[float], rates: list[float]) -> Advice | None:
     if len(loss) < 2 * _FEW:
         return None
     best = min(statistics.fmean(loss[at : at + _FEW]) for at in range(len(loss) - _FEW + 1))
@@ -48,36 +69,116 @@ def _diverges(loss: list[float]) -> Advice | None:
     if now < 1.5 * best + 0.05:
         return None
     return Advice(
+        "divergence",
         f"The training loss has risen again, from {best:.3g} to {now:.3g}: the training diverges",
-        "Stop it and start anew with a learning rate a third as high, or with more warmup steps.",
+        f"Stop it and start anew with a third of the learning rate{_flag(rates, 1 / 3)}, or with more warmup steps.",
     )
 
 
-def _gradients(norms: list[float]) -> Advice | None:
+def _surely_wrong(confidence: list[float], loss: list[float], rates: list[float], classes: int) -> Advice | None:
+    """Answers without doubt that are worse than guesses."""
+    if min(len(confidence), len(loss)) < _FEW or classes < 2:
+        return None
+    sure, now = statistics.median(confidence[-_FEW:]), statistics.fmean(loss[-_FEW:])
+    if sure < 0.99 or now < math.log(classes):
+        return None
+    return Advice(
+        "saturation",
+        f"The network is certain of its answers (probability {sure:.3g}) and yet no better than guessing (loss "
+        f"{now:.3g}, guessing {math.log(classes):.3g})",
+        f"Its logits have run away. Start anew with a tenth of the learning rate{_flag(rates, 0.1)}.",
+    )
+
+
+def _gradients(norms: list[float], loss: list[float], by_depth: dict[str, float]) -> Advice | None:
     if len(norms) < _FEW:
         return None
     usual, now = statistics.median(norms), statistics.median(norms[-_FEW:])
     if now > 100 or (now > 20 * usual and now > 10):
+        where = f", longest in {max(by_depth, key=by_depth.get)}" if by_depth else ""
         return Advice(
-            f"The gradients are very long (norm {now:.3g})",
-            "Lower the learning rate; max_grad_norm 1.0 keeps single steps from doing harm.",
+            "gradients",
+            f"The gradients are very long (norm {now:.3g}{where})",
+            "Lower --learning_rate to a third; --max_grad_norm 1.0 keeps single steps from doing harm.",
         )
-    if now < 1e-4:
+    learnt = len(loss) >= 2 * _FEW and statistics.fmean(loss[-_FEW:]) < 0.5 * statistics.fmean(loss[:_FEW])
+    if now < 1e-4 and not learnt:
         return Advice(
+            "gradients",
             f"The gradients have all but vanished (norm {now:.1g}): the network no longer learns",
-            "Where the loss is still high, raise the learning rate or take a pretrained model.",
+            "Where the loss is still high, raise --learning_rate or take a pretrained model (--model_name_or_path).",
         )
     return None
 
 
-def _one_class(recalls: list[float], classes: int) -> Advice | None:
-    """Who gives every row the same label recalls one class wholly and the others not at all."""
-    if not recalls or classes < 2 or abs(recalls[-1] - 1 / classes) > 1e-4:
+def _fades(norms: dict[str, float]) -> Advice | None:
+    """Backpropagation that loses itself on its way down."""
+    if not norms:
+        return None
+    least, most = min(norms, key=norms.get), max(norms, key=norms.get)
+    if norms[least] >= 1e-4 * norms[most]:
         return None
     return Advice(
+        "fading_gradients",
+        f"Next to no gradient reaches {least} (norm {norms[least]:.1g}, against {norms[most]:.2g} in {most})",
+        "They stay as they are. Start from pretrained weights (--model_name_or_path), or from an architecture with "
+        "normalisation and residual connections.",
+    )
+
+
+def _rate(curves: Mapping[str, Curve], rates: list[float]) -> Advice | None:
+    """Reads off the share of its weights that a step changes whether the steps are too long or too short.
+
+    About 1e-3 is a rule of thumb (Karpathy, https://cs231n.github.io/neural-networks-3/#ratio).
+    """
+    now = _by_depth(curves, "update_ratio_")
+    if not now or len(rates) < _FEW:
+        return None
+    where = max(now, key=now.get)
+    share = now[where]
+    if share > 0.1:
+        return Advice(
+            "learning_rate",
+            f"Each step changes {where} by {share:.0%} of their weights, where a thousandth is usual",
+            f"What was learnt before is overwritten. Lower the learning rate{_flag(rates, min(0.1, 1e-3 / share))}.",
+        )
+    most = max(value for name in curves if name.startswith("update_ratio_") for value in _values(curves, name))
+    rising = rates[-1] > rates[-2]  # in the warmup the steps are meant to be short
+    if 0 < most < 1e-5 and not rising:
+        return Advice(
+            "learning_rate",
+            f"No step has changed any part of the network by more than {most:.1g} of its weights, where 1e-3 is usual",
+            f"So it learns next to nothing. Raise the learning rate{_flag(rates, 1e-3 / most)}.",
+        )
+    return None
+
+
+def _flag(rates: list[float], factor: float) -> str:
+    """The flag that multiplies the learning rate, where that is known."""
+    return f" (--learning_rate {float(f'{max(rates) * factor:.0e}'):g})" if rates else ""
+
+
+def _one_class(recalls: list[float], classes: int) -> Advice | None:
+    """Who gives every row the same label recalls one class wholly and the others not at all."""
+    if len(recalls) < 2 or classes < 2 or any(abs(recall - 1 / classes) > 1e-4 for recall in recalls[-2:]):
+        return None
+    return Advice(
+        "one_class",
         "The model gives every validation row the same label",
-        "Early in a training that is usual. If it stays so: more epochs, another learning rate, "
+        "Early in a training that is usual. If it stays so: more epochs (--num_train_epochs), another --learning_rate, "
         "or more rows of the rare classes.",
+    )
+
+
+def _one_answer(spread: list[float]) -> Advice | None:
+    """Logits that no longer depend on the row, or never did; those of a fresh network may differ by 1e-5 only."""
+    if len(spread) < 2 * _FEW or max(spread[-2 * _FEW :]) > max(1e-7, min(1e-2, 1e-2 * max(spread))):
+        return None
+    return Advice(
+        "one_answer",
+        f"Every row gets the same answer: from row to row the logits differ by {statistics.median(spread[-_FEW:]):.1g}",
+        "What is in a row does not reach the head. Lower --learning_rate to a tenth, or start from a pretrained model "
+        "(--model_name_or_path).",
     )
 
 
@@ -89,9 +190,11 @@ def _overfits(loss: list[float], eval_loss: list[float]) -> Advice | None:
     if not rising or statistics.fmean(loss[-_FEW:]) > eval_loss[best]:
         return None
     return Advice(
+        "overfitting",
         f"The validation loss rises ({eval_loss[best]:.3g} to {eval_loss[-1]:.3g}) while the training loss falls: "
         "the model learns its training rows by heart",
-        "The best checkpoint is kept anyway. Fewer epochs, early_stopping_patience or more data save the time.",
+        "The best checkpoint is kept anyway. A lower --num_train_epochs, --early_stopping_patience 2 or more data save "
+        "the time.",
     )
 
 
@@ -102,8 +205,9 @@ def _plateau(scores: list[float], lower_is_better: bool) -> Advice | None:
     if scores.index(best) >= len(scores) - _EVALUATIONS:
         return None
     return Advice(
+        "plateau",
         f"The last {_EVALUATIONS} validations brought nothing better",
-        "It can be stopped: the best checkpoint is kept. Next time, early_stopping_patience 3 does that by itself.",
+        "It can be stopped: the best checkpoint is kept. Next time, --early_stopping_patience 3 does that by itself.",
     )
 
 
@@ -111,6 +215,7 @@ def _waits(shares: list[float]) -> Advice | None:
     if len(shares) < _FEW or statistics.median(shares[-_FEW:]) < 0.4:
         return None
     return Advice(
+        "data_wait",
         f"{statistics.median(shares[-_FEW:]):.0%} of the time goes into waiting for data",
-        "Raise dataloader_num_workers where cores are free, or make the pictures smaller on the disk.",
+        "Raise --dataloader_num_workers where cores are free, or make the pictures smaller on the disk.",
     )

@@ -37,13 +37,13 @@ def run(
 ) -> None:
     """Queue a job; it starts when a device is free and goes on when this terminal closes.
 
-    Takes the recipe's flags as well: `python recipes/NAME.py --help` lists them. With --dry_run the trial is made here
-    and now.
+    Takes the recipe's flags as well: `python recipes/NAME.py --help` lists them. With --dry_run
+    or --overfit_batch the trial is made here and now.
     """
     from studio.jobs import start
     from studio.recipe_files import by_name
 
-    if (found := by_name(recipe)).parse(context.args)["output"].dry_run:
+    if (found := by_name(recipe)).parse(context.args)["output"].rehearsal:
         sys.exit(start.rehearsal(found, context.args, num_processes))
     _tell_queued(start.queue_run(_root(), recipe, context.args, num_processes, hold_queue), follow, as_json)
 

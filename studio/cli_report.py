@@ -30,15 +30,15 @@ def evaluate(
     lines: Lines = False,
     as_json: cli_jobs.Json = False,
 ) -> None:
-    """Write a run's plots and report.html anew, or score its model on other data.
+    """Write a run's plots and report.html anew, with the reasons for its surest errors, or score it on other data.
 
     With --dataset_name DATA (and other flags that say how data are read) the model answers DATA, and the report lies in
     report/<name of the data>/.
     """
     found = _run(run)
     launch.be_quiet()
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     if context.args:
-        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         from studio.evaluation import shift
 
         folder, analysis = shift.evaluate(found, context.args, label_map or [], lines=lines)

@@ -65,7 +65,14 @@ def figures(run: Run, training: Training, processes: int) -> dict[str, Any]:
         "memory_bytes": max(one["memory_bytes"] for one in used),
         "device_memory_bytes": max(on_device, default=None),
         "disk_bytes": size_bytes(run.checkpoint_folders()[0]) * (training.save_total_limit + 2),
+        "notices": notices(found),
     }
+
+
+def notices(found: list[events.Event]) -> list[str]:
+    """What the diagnosis of a trial has to say, read off its events."""
+    alerts = [event.data for event in found if event.kind == "alert"]
+    return [". ".join([one["message"], *([one["remedy"]] if "remedy" in one else [])]) for one in alerts]
 
 
 def show(told: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from studio import dry_run, failures, heartbeat, launch, stopping
+from studio import dry_run, failures, heartbeat, launch, overfit, stopping
 from studio.config import Data, ModelChoice, Output, Training
 from studio.errors import RequestError, RunError, redacted
 from studio.fields import Parser, Settings, read_yaml, specs, to_flags, to_yaml
@@ -24,6 +24,8 @@ from studio.models.folder import located
 from studio.runs import Run, new_folder
 from studio.stopping import REQUEST, SIGNALS, Stopped
 from studio.trainer_arguments import trainer_arguments
+
+_REHEARSALS = {"dry_run": dry_run, "overfit_batch": overfit}
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Recipe:
             f"{self.run.__globals__['__doc__']}\n"
             "Settings can also stand in a YAML file: --config FILE (flags win). Every field of transformers'\n"
             "TrainingArguments is accepted besides those listed. --debug shows the traceback of an error;\n"
-            "--dry_run --json prints its figures for programs, in the last line.\n"
+            "--dry_run --json and --overfit_batch --json print their figures for programs, in the last line.\n"
             "The values in brackets are those of a run on the sample; some suit the data and model that are named."
         )
         usage = f"python recipes/{self.path.name} [--config FILE] [--SETTING VALUE ...]"
@@ -92,7 +94,7 @@ class Recipe:
     def launch(self, argv: list[str] | None = None) -> None:
         """Runs the recipe as a program: exit code 0, 1 for a failed run, 2 for a bad request."""
         argv = list(sys.argv[1:] if argv is None else argv)
-        debug, as_json = "--debug" in argv, {"--dry_run", "--json"} <= set(argv)
+        debug, as_json = "--debug" in argv, "--json" in argv and any(f"--{flag}" in argv for flag in _REHEARSALS)
         try:
             with contextlib.ExitStack() as stack:
                 run, settings, created = self._start(
@@ -104,8 +106,11 @@ class Recipe:
                 try:
                     self._carry_out(run, settings, created)
                     if run.rehearsal and run.writes:
-                        told = dry_run.figures(run, _find(settings, Training), launch.world_size())
-                        print(json.dumps(told)) if as_json else dry_run.show(told)
+                        rehearsal = _REHEARSALS[run.rehearsal]
+                        told = rehearsal.figures(run, _find(settings, Training), launch.world_size())
+                        print(json.dumps(told)) if as_json else rehearsal.show(told)
+                        if not told.get("fitted", True):
+                            raise RunError(told["verdict"])
                     elif not run.rehearsal:
                         _publish(run, settings["output"])
                 except (RequestError, RunError) as error:
@@ -126,9 +131,9 @@ class Recipe:
         Raises:
             RequestError: the settings cannot be carried out, as far as that shows before data and weights are read.
         """
-        if self.parse(argv)["output"].dry_run:
+        if flag := self.parse(argv)["output"].rehearsal:
             again = shlex.join([*launch.command(processes), f"recipes/{self.path.name}", *argv])
-            raise RequestError(f"--dry_run keeps nothing, so there is nothing to queue: {again}")
+            raise RequestError(f"--{flag} keeps nothing, so there is nothing to queue: {again}")
         with launch.environment_kept():
             run, _, _ = self._start(argv, "queued", processes, holds_queue=holds_queue, parent=parent)
         run.unlock()
@@ -173,7 +178,7 @@ class Recipe:
         if not output.resume_from_checkpoint:
             folder = launch.from_rank_zero(lambda: _place(output, self.path.stem))
             run = Run(folder, writes=launch.rank() == 0)
-            run.rehearsal = output.dry_run
+            run.rehearsal = output.rehearsal
             command = launch.command(processes)
             again = shlex.join([*command, f"recipes/{self.path.name}", "--config", str(run.config)])
             header = (
@@ -255,7 +260,7 @@ class Recipe:
                 if launch.from_rank_zero(lambda: stopping.asked(run.folder)):
                     raise Stopped
                 with heartbeat.beating(run):
-                    self.run(**(dry_run.shorten(groups) if run.rehearsal else groups), run=run)
+                    self.run(**(_REHEARSALS[run.rehearsal].shorten(groups) if run.rehearsal else groups), run=run)
             finally:
                 SIGNALS.deaf = True  # until it is written how the run has ended
             run.set_state("finished")
@@ -295,7 +300,8 @@ class Recipe:
             run.set_state("failed", str(failure), failure.cause)
         where = f"The run is in {run.folder} (train.log has the details, --debug shows them here)"
         if run.rehearsal:
-            where = "It was a dry run, of which nothing is kept (--debug shows the details)"
+            what = "dry run" if run.rehearsal == "dry_run" else "trial on one batch"
+            where = f"It was a {what}, of which nothing is kept (--debug shows the details)"
         return RunError(f"{failure}. {where}", failure.cause)
 
 
@@ -332,16 +338,16 @@ def _config_first(argv: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _place(output: Output, recipe: str) -> str:
-    """The folder of a new run; a dry run has one of its own on the same disk."""
+    """The folder of a new run; a trial has one of its own on the same disk."""
     folder = Path(output.output_dir or new_folder(recipe))
-    if not output.dry_run:
+    if not output.rehearsal:
         return str(folder)
     return tempfile.mkdtemp(prefix="dry-run-", dir=next(p for p in folder.absolute().parents if p.is_dir()))
 
 
 def _later(output: Output) -> list[str]:
     """The flags that config.yaml does not hold and that differ from what they are by themselves."""
-    of_this_start = ("output_dir", "resume_from_checkpoint", "dry_run")
+    of_this_start = ("output_dir", "resume_from_checkpoint", *_REHEARSALS)
     return to_flags(
         {
             s.name: v

@@ -44,7 +44,7 @@ class Run:
         self.config = self.folder / "config.yaml"
         self.step = 0  # the optimizer step that new events belong to
         self.moved = time.time()  # when the job last got on: said something, or went through a batch
-        self.rehearsal = False  # whether it is thrown away at the end, with figures that mean nothing
+        self.rehearsal: str | None = None  # the flag that has it thrown away at the end, with figures that mean nothing
         self.resumed = False  # whether this process goes on with what another has begun
 
     def create(

@@ -9,12 +9,13 @@ import pytest
 STUDIO = Path(__file__).parent.parent / "studio"
 LAYERS = [  # from the ground up; a module may import from its own layer and from those below it
     {"errors"},
-    {"fields", "events", "runs", "samples", "processes", "heartbeat", "store", "advice"},
+    {"fields", "events", "runs", "samples", "processes", "heartbeat", "store", "advice", "curves"},
     {
         "config",
         "launch",
         "stopping",
         "dry_run",
+        "overfit",
         "failures",
         "trainer_arguments",
         "recipe",
@@ -34,7 +35,7 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
     {"methods", "search", "export"},
     {"serving"},
     {"ui"},
-    {"cli", "cli_check", "cli_data", "cli_jobs", "cli_evaluate", "cli_report", "__main__"},
+    {"cli", "cli_check", "cli_data", "cli_jobs", "cli_evaluate", "cli_report", "cli_explain", "__main__"},
 ]
 
 

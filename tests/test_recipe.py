@@ -71,6 +71,8 @@ def test_the_sample_digits_are_never_mirrored(model):
         (["--eval_strategy", "steps"], "--eval_strategy steps needs --eval_steps"),
         (["--push_to_hub"], "--push_to_hub needs --hub_model_id"),
         (["--resume_from_checkpoint"], "--resume_from_checkpoint needs --output_dir"),
+        (["--dry_run", "--overfit_batch"], "two trials: make one after the other"),
+        (["--overfit_batch", "--resume_from_checkpoint", "--output_dir", "a"], "--overfit_batch keeps nothing"),
         (["--metric_for_best_model", "f2"], "--metric_for_best_model: invalid choice"),
         (["--model_kwargs", "{depth: 2}"], "--model_kwargs shapes a fresh timm: architecture"),
         (["--optim", "adamw_torch", "stray"], "'stray' follows no setting"),

@@ -416,6 +416,27 @@ def test_a_dry_run_tells_its_figures_to_programs(tmp_path, program, text_flags):
     assert told["memory_bytes"] > 1e8 and told["disk_bytes"] > 1e4
 
 
+@pytest.mark.parametrize("recipe", ["text_classification", "resnet_image_classification"])
+def test_one_batch_is_learnt_by_heart_and_nothing_is_kept(recipe, tmp_path, program, text_flags, image_flags):
+    flags = [*(image_flags if recipe.startswith("resnet") else text_flags), "--learning_rate", "1e-2"]
+    flags += ["--per_device_train_batch_size", "8", "--label_smoothing_factor", "0.1"]
+    here = {"STUDIO_RUNS": str(tmp_path / "runs"), "TMPDIR": str(tmp_path)}
+    done = program(f"recipes/{recipe}.py", *flags, "--overfit_batch", env=here)
+    assert done.returncode == 0, done.stderr
+    assert "The network learnt 8 rows in" in done.stdout and "Test set" not in done.stdout
+    assert not (tmp_path / "runs").exists() and not list(tmp_path.glob("dry-run-*"))
+
+
+def test_a_batch_that_cannot_be_learnt_is_told_with_the_remedy(tmp_path, program, text_flags):
+    flags = [*text_flags, "--learning_rate", "1e-7", "--overfit_batch", "--json"]
+    done = program("recipes/text_classification.py", *flags, env={"TMPDIR": str(tmp_path)})
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 1 and told["fitted"] is False and told["last_loss"] > 0.5 and told["steps"] == 200
+    assert told["verdict"] in done.stderr and "--learning_rate 1e-06 and 1e-08" in told["verdict"]
+    assert any("learns next to nothing" in notice for notice in told["notices"])
+    assert not list(tmp_path.glob("dry-run-*"))
+
+
 def commands(text: str) -> list[list[str]]:
     """The recipe commands in the shell blocks of a page."""
     found = []

@@ -15,7 +15,7 @@ from studio.data.preview import settings
 from studio.data.progress import progress
 from studio.data.sources import Source
 from studio.errors import RequestError
-from studio.evaluation import answered, pages, proportions
+from studio.evaluation import answered, items, pages, proportions
 from studio.evaluation.answered import Answered
 from studio.evaluation.figures import figures
 from studio.evaluation.metrics import finite_logits
@@ -77,6 +77,7 @@ def evaluate(run: Run, flags: list[str], label_map: list[str], *, lines: bool = 
         notes=notes,
         validation=validation,
         more={"shift": told["shift"]},
+        model=run.folder,
     )
     return folder, analysis
 
@@ -202,7 +203,6 @@ def _never_true(rows: Answered) -> list[str]:
 
 def _logits(predictor: Predictor, rows: Dataset, lines: bool) -> np.ndarray:
     """(rows, classes), in the order of the rows; texts of one length are answered together, which pads little."""
-    in_pairs = "text_pair" in rows.column_names
     lengths = [0] * len(rows) if "image" in rows.column_names else list(map(len, rows["text"]))
     order = np.argsort(lengths, kind="stable")
     found = None
@@ -210,15 +210,9 @@ def _logits(predictor: Predictor, rows: Dataset, lines: bool) -> np.ndarray:
         task = bar.add_task("Asking the model", total=len(rows))
         for first in range(0, len(order), _BATCH):
             at = order[first : first + _BATCH]
-            part = [_item(row, in_pairs) for row in rows.select(at)]
+            part = [items.asked(row) for row in rows.select(at)]
             logits = predictor.logits(part).numpy()
             found = np.empty((len(rows), logits.shape[1]), np.float32) if found is None else found
             found[at] = logits
             bar.advance(task, len(at))
     return finite_logits(found)
-
-
-def _item(row: dict, in_pairs: bool) -> Any:
-    if "image" in row:
-        return Path(row["image"]["path"]) if row["image"]["bytes"] is None else row["image"]["bytes"]
-    return (row["text"], row["text_pair"]) if in_pairs else row["text"]

@@ -56,7 +56,7 @@ def queue_again(root: Path, folder: Path, argv: list[str]) -> Path:
 
 
 def rehearsal(recipe: Recipe, argv: list[str], processes: int) -> int:
-    """Carries out a dry run in the foreground; returns its exit code."""
+    """Carries out a trial in the foreground; returns its exit code."""
     return subprocess.call([*launch.command(processes, here=True), str(recipe.path), *argv])
 
 

@@ -21,7 +21,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy
 
-from studio import stopping
+from studio import overfit, stopping
 from studio.data.images import Pictures
 from studio.errors import RunError
 from studio.launch import Tee
@@ -206,6 +206,19 @@ class EarlyStopping(TrainerCallback):
                 waited += 1
         if waited >= self.patience:
             control.should_training_stop = True
+
+
+class StopWhenFitted(TrainerCallback):
+    """Ends the training of a single batch as soon as its loss has come to almost nothing."""
+
+    def __init__(self):
+        self.losses: list[float] = []
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs=None, **kwargs):
+        if "loss" in (logs or {}):
+            self.losses.append(logs["loss"])
+            if overfit.fitted(self.losses):
+                control.should_training_stop = True
 
 
 class ProgressBar(TrainerCallback):

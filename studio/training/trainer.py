@@ -5,6 +5,7 @@ import math
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,10 @@ from studio.training.callbacks import (
     SealCheckpoints,
     StoppedInEvaluation,
     StopWhenAsked,
+    StopWhenFitted,
 )
+from studio.training.diagnosis import Diagnosis
+from studio.training.findings import label_counts
 from studio.training.losses import binary_cross_entropy, cross_entropy
 from studio.training.sampling import LengthGrouped
 
@@ -89,6 +93,9 @@ class StudioTrainer(Trainer):
         _check_disk(network, training, run)
         rows_per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
         self.events = Events(run, rows_per_step)
+        counts = None if several else label_counts(_labels(tokens["train"])[:])
+        unknown = None if pictures else processor.unk_token_id
+        self.diagnosis = Diagnosis(run, labels, counts, training.metric_for_best_model, unknown)
         super().__init__(
             model=network,
             args=arguments,
@@ -96,10 +103,16 @@ class StudioTrainer(Trainer):
             eval_dataset=tokens["validation"],
             data_collator=collate if pictures else text.collator(processor),
             processing_class=processor,
-            compute_metrics=modules.compute_metrics(labels, several=several),
-            compute_loss_func=functools.partial(loss, label_smoothing=arguments.label_smoothing_factor),
-            callbacks=[self.events, SealCheckpoints(run, training.save_total_limit), StopWhenAsked(run)],
-        )
+            compute_metrics=self.diagnosis.counting(modules.compute_metrics(labels, several=several)),
+            compute_loss_func=self.diagnosis.listening(
+                functools.partial(loss, label_smoothing=arguments.label_smoothing_factor)
+            ),
+            callbacks=[
+                self.events, self.diagnosis, SealCheckpoints(run, training.save_total_limit), StopWhenAsked(run)
+            ],
+        )  # fmt: skip
+        if run.rehearsal == "overfit_batch":
+            self.add_callback(StopWhenFitted())
         if training.early_stopping_patience:
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
         if pictures:
@@ -125,10 +138,11 @@ class StudioTrainer(Trainer):
         return done
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> tuple[list, torch.Tensor | int | None]:
-        """As the Trainer's; the events learn how long it took."""
+        """As the Trainer's; the events learn how long it took, and the diagnosis sees what came."""
         begun = time.perf_counter()
         batches = super().get_batch_samples(*args, **kwargs)
         self.events.waited += time.perf_counter() - begun
+        self.diagnosis.look_at(batches[0])
         return batches
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> float:
@@ -146,6 +160,7 @@ class StudioTrainer(Trainer):
                 "or set --bf16 false; the weights before that step are as they were",
                 cause="nan",
             )
+        self.diagnosis.grad_norm = norm
         return norm
 
     def _maybe_log_save_evaluate(
@@ -284,8 +299,12 @@ class SettleResumed(TrainerCallback):
 
 def _several_labels(rows: Dataset) -> bool:
     """Whether rows have several labels each: a number for every class instead of one class id."""
-    labels = rows.labels if isinstance(rows, Pictures) else rows[:1]["labels"]
-    return np.ndim(labels[0]) == 1
+    return np.ndim(_labels(rows)[0]) == 1
+
+
+def _labels(rows: Dataset) -> Sequence:
+    """The labels of rows, in their order."""
+    return rows.labels if isinstance(rows, Pictures) else rows["labels"]
 
 
 def _check_metric(name: str, scores: dict[str, str]) -> None:

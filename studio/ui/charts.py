@@ -3,8 +3,8 @@
 import gradio as gr
 import pandas as pd
 
+from studio.curves import Stream
 from studio.ui import theme
-from studio.ui.live import Stream
 
 _SMALL = {  # curve: title, what its values are divided by
     "learning_rate": ("learning rate", 1),
@@ -14,6 +14,11 @@ _SMALL = {  # curve: title, what its values are divided by
     "device_memory_bytes": ("GPU memory (GB)", 1e9),
     "device_utilisation": ("GPU use (%)", 1),
 }
+_BY_DEPTH = {  # curves of the parts of the network: title
+    "grad_norm_": "gradient norm by depth",
+    "update_ratio_": "change of the weights in a step, as a share",
+}
+_DEPTHS = ("embeddings", "early", "middle", "late", "encoder", "head")
 COLOURS = {"training": theme.SERIES[0], "validation": theme.SERIES[1], "best step": theme.SERIES[4]}
 
 
@@ -30,11 +35,14 @@ class Charts:
             for at in range(0, len(names), 3):
                 with gr.Row():
                     self.small |= {name: _plot(_SMALL[name][0], 180) for name in names[at : at + 3]}
+            colours = dict(zip(_DEPTHS, theme.SERIES, strict=False))
+            with gr.Row():
+                self.by_depth = {prefix: _plot(title, 240, colours) for prefix, title in _BY_DEPTH.items()}
 
     @property
     def plots(self) -> list[gr.LinePlot]:
         """All of them, in the order of `updates`."""
-        return [self.loss, self.score, *self.small.values()]
+        return [self.loss, self.score, *self.small.values(), *self.by_depth.values()]
 
     def updates(self, stream: Stream, metric: str) -> list:
         """New values for the plots, all over the steps that the run is to have."""
@@ -45,6 +53,8 @@ class Charts:
         frames = [_frame(loss, last, best), _frame({"validation": scores}, last, best)]
         for name, (title, unit) in _SMALL.items():
             frames.append(_frame({title: [(step, value / unit) for step, value in stream.points(name)]}, last))
+        for prefix in _BY_DEPTH:
+            frames.append(_frame({depth: stream.points(prefix + depth) for depth in _DEPTHS}, last))
         found = [gr.LinePlot(frame, x_lim=[0, last], visible=frame is not None) for frame in frames]
         found[1] = gr.LinePlot(
             frames[1], x_lim=[0, last], y_title=f"validation {metric}", visible=frames[1] is not None

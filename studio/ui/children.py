@@ -27,14 +27,14 @@ def ask(root: Path, *arguments: str, timeout_s: float = 120.0) -> Any:
     return _answer(["-m", "studio", *arguments, "--json"], os.environ | {"STUDIO_RUNS": str(root)}, timeout_s)
 
 
-def rehearse(recipe: Path, flags: list[str], timeout_s: float = 900.0) -> dict[str, Any]:
-    """The figures of a recipe's `--dry_run`: seconds, bytes and steps, by studio.dry_run.
+def rehearse(recipe: Path, flags: list[str], trial: str, timeout_s: float = 900.0) -> dict[str, Any]:
+    """The figures of a recipe's `dry_run` or `overfit_batch`, by the module of studio that is called so.
 
     Raises:
         RequestError: the recipe refuses the settings or the data.
-        RunError: a step, the evaluation or the checkpoint fails.
+        RunError: a step, the evaluation or the checkpoint fails, or the batch cannot be learnt.
     """
-    return _answer([str(recipe), *flags, "--dry_run", "--json"], dict(os.environ), timeout_s)
+    return _answer([str(recipe), *flags, f"--{trial}", "--json"], dict(os.environ), timeout_s)
 
 
 class Child:

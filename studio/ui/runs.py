@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from studio.advice import advice
+from studio.curves import Stream
 from studio.errors import RequestError, RunError
 from studio.jobs import control
 from studio.jobs.queue import Queue
@@ -18,11 +19,11 @@ from studio.jobs.standing import GOING, standing
 from studio.runs import Run
 from studio.ui import children, profiles, words
 from studio.ui.charts import Charts, best_step
-from studio.ui.live import Stream
 from studio.ui.shared import Draft, Shared
 
 _LOOKS_S = 2
 _IS_SEEN = "(_, ...rest) => [Boolean(document.querySelector('#run-head')?.offsetParent), ...rest]"
+_ALERTS = 8  # the latest ones, that the page shows
 _LOG_BYTES = 60_000  # of the log's end that the page shows
 _HEADERS = ["run", "state", "step", "left", "loss", "best", "recipe", "started"]
 _ACTIONS = {  # button: label, the states in which it is offered
@@ -217,9 +218,8 @@ def _head(folder: Path, now: Any, stream: Stream, metric: str) -> str:
 def _notes(stream: Stream, metric: str, going: bool) -> str:
     """Alerts, advice and what the data sources had to say, in HTML."""
     curves = {name: curve.points() for name, curve in stream.curves.items()}
-    found = [(one.title, one.remedy) for one in advice(curves, metric, len(stream.facts.get("labels", ())))]
-    lines = [f"<li><b>{escape(message)}</b></li>" for message in stream.alerts[-5:]]
-    lines += [f"<li><b>{escape(title)}.</b> {escape(remedy)}</li>" for title, remedy in found]
+    found = [*stream.alerts[-_ALERTS:], *advice(curves, metric, len(stream.facts.get("labels", ())))]
+    lines = [f"<li><b>{escape(one.title)}.</b> {escape(one.remedy)}</li>" for one in found]
     told = f'<ul class="advice">{"".join(lines)}</ul>' if lines else ""
     notes = "".join(f"<li>{escape(note)}</li>" for note in stream.facts.get("notes", ()))
     return told + (f"<details><summary>About the data</summary><ul>{notes}</ul></details>" if notes else "")

@@ -90,6 +90,7 @@ class _Form:
         with gr.Row():
             start = gr.Button("Start", variant="primary", elem_id="start", interactive=ready["interactive"])
             estimate = gr.Button("Try a few steps first", elem_id="estimate")
+            fit = gr.Button("Try to learn one batch", elem_id="fit")
         estimated = gr.Markdown(visible=False, elem_id="estimated")
         with gr.Accordion("Review: the command and all settings", open=False):
             command = gr.Code(typed, language="shell", label="The same from a terminal", interactive=False)
@@ -103,6 +104,7 @@ class _Form:
         )  # fmt: skip
         start.click(self._start, inputs, [self.shared.run, self.shared.tabs, self.shared.draft, name])
         estimate.click(self._estimate, inputs, estimated)
+        fit.click(self._fit, inputs, estimated)
 
     def _defaults(self, more: dict[str, str]) -> dict[str, Any]:
         """What the recipe takes for settings that nobody names, given the data and `more`."""
@@ -179,15 +181,26 @@ class _Form:
             raise gr.Error(plain(str(error)), title="It was not started") from error
         return Path(started["run"]).name, gr.Tabs(selected="runs"), None, ""
 
-    def _estimate(self, name: str, processes: int, more: str, *values: Any):
+    def _estimate(self, *inputs: Any):
         yield gr.update(value="Trying a few steps, an evaluation and a checkpoint ...", visible=True)
+        yield self._tried("dry_run", inputs)
+
+    def _fit(self, *inputs: Any):
+        yield gr.update(value="Trying whether the network can learn a single batch by heart ...", visible=True)
+        yield self._tried("overfit_batch", inputs)
+
+    def _tried(self, trial: str, inputs: tuple) -> dict[str, Any]:
+        """What came of a trial, in Markdown."""
+        _, _, more, *values = inputs
         try:
-            told = children.rehearse(self.recipe.path, [*self._flags(values), *_words(more)])
+            told = children.rehearse(self.recipe.path, [*self._flags(tuple(values)), *_words(more)], trial)
         except (RequestError, RunError) as error:
-            yield gr.update(value=f"**It would not go well:** {plain(str(error))}")
-            return
+            return gr.update(value=f"**It would not go well:** {plain(str(error))}")
+        notices = "".join(f"\n- {plain(notice)}" for notice in told["notices"])
+        if trial == "overfit_batch":
+            return gr.update(value=f"{plain(told['verdict'])}\n{notices}")
         lines = "".join(f"| {name} | {value} |\n" for name, value in described(told))
-        yield gr.update(value=f"| A few steps went well | |\n|---|---|\n{lines}")
+        return gr.update(value=f"| A few steps went well | |\n|---|---|\n{lines}{notices}")
 
 
 def _concerns(group: type[Settings], spec: Spec) -> bool:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +24,14 @@ _FLAGS = (
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the running page are slow; those that share a page share a worker, or each would start the page."""
+    """Of the tests of the running page only the tour is quick enough for `make test`.
+
+    Those that share a page share a worker, or each would start the page.
+    """
     for item in items:
         if "start_page" in getattr(item, "fixturenames", ()):
-            item.add_marker("slow")
+            if item.path.stem != "test_tour":
+                item.add_marker("slow")
             if not item.get_closest_marker("xdist_group"):
                 item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
@@ -86,16 +90,6 @@ def start_page() -> Callable[..., Page]:
         raise AssertionError("the page did not come up: " + (root / "page.log").read_text())
 
     return start
-
-
-@pytest.fixture
-def page_server(start_page, tmp_path) -> Iterator[Page]:
-    """A page over an empty run root."""
-    root = tmp_path / "runs"
-    root.mkdir()
-    page = start_page(root)
-    yield page
-    end(page)
 
 
 @pytest.fixture(scope="session")

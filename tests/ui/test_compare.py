@@ -72,11 +72,6 @@ def test_a_run_that_has_come_since_is_offered_when_the_tab_is_opened_again(page,
     expect(browser_page.get_by_text("late has no test scores yet")).to_be_visible(timeout=20_000)
 
 
-def test_without_runs_it_says_what_to_do(page_server, browser_page):
-    open_compare(browser_page, page_server)
-    expect(browser_page.get_by_text("There is nothing to compare yet")).to_be_visible()
-
-
 def test_it_fits_a_phone(page, browser_page):
     browser_page.set_viewport_size({"width": 390, "height": 844})
     open_compare(browser_page, page)

@@ -1,5 +1,6 @@
 """The whole way in a real browser on the sample data: data, training, stopping, resuming, comparing, trying."""
 
+import csv
 import json
 import os
 import signal
@@ -11,9 +12,11 @@ from playwright.sync_api import expect
 from studio.jobs import control
 from studio.jobs.listing import run_folders
 from studio.jobs.standing import standing
+from tests.conftest import HOSTILE
 from tests.ui.conftest import Page, end
 
 SECONDS = 1000
+EMPTY = {"Runs": "No runs yet", "Compare": "There is nothing to compare yet", "Try": "Nothing to try yet"}
 QUICK = {"max_train_samples": "400", "max_steps": "30", "per_device_train_batch_size": "8", "logging_steps": "1"}
 QUICK |= {"max_eval_samples": "100", "max_predict_samples": "200"}
 
@@ -60,7 +63,7 @@ def steps(page: Page, run: str) -> list[int]:
 def page(start_page, tmp_path_factory):
     root = tmp_path_factory.mktemp("tour") / "runs"
     root.mkdir()
-    page = start_page(root)
+    page = start_page(root, env={"STUDIO_DATA_ROOTS": str(tmp_path_factory.getbasetemp())})
     yield page
     end(page)
     for run in run_folders(root):
@@ -70,15 +73,23 @@ def page(start_page, tmp_path_factory):
 
 @pytest.fixture
 def tab(browser_page):
-    """A browser tab in which no script fails and nothing is asked of another host."""
+    """A browser tab in which no script fails, nothing is asked of another host and nothing that data say is run."""
     wrong = []
     measures = "reading 'offsetWidth'"  # what a plot of Gradio 6.31 says when its tab is left while it is drawn
     browser_page.on("pageerror", lambda error: None if measures in str(error) else wrong.append(str(error)))
+    browser_page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
     browser_page.on(
         "request", lambda r: None if "127.0.0.1" in r.url or r.url[:5] in ("data:", "blob:") else wrong.append(r.url)
     )
     yield browser_page
     assert not wrong, wrong
+
+
+def test_a_new_studio_says_on_each_screen_what_to_do(page, tab):
+    tab.goto(page.url)
+    for screen, told in EMPTY.items():
+        go(tab, screen)
+        expect(tab.get_by_text(told)).to_be_visible(timeout=20 * SECONDS)
 
 
 def test_from_data_to_an_answer(page, tab):
@@ -157,6 +168,32 @@ def test_a_drawn_digit_is_read_by_a_model_that_was_just_trained(page, tab):
     tab.wait_for_timeout(1500)  # the drawing is on its way
     tab.get_by_role("button", name="Ask about the drawing").click()
     expect(tab.locator(".cell-wrap:visible", has_text="drawing").first).to_be_visible(timeout=60 * SECONDS)
+
+
+def test_nothing_that_comes_from_data_is_live(page, tab, tmp_path):
+    file = tmp_path / 'a "quoted" <img src=x onerror=alert(3)>.csv'
+    with file.open("w", newline="") as stream:
+        lines = csv.writer(stream)
+        lines.writerow(("<b onclick=alert(4)>body</b> ${7*7}", "<u>label</u>"))
+        lines.writerows(
+            (f"{i} <script>alert(2)</script> {{{{7*7}}}} ${{7*7}}", [HOSTILE, "a"][i % 2]) for i in range(60)
+        )
+    tab.goto(page.url)
+    tab.get_by_label("On this machine").check()
+    tab.get_by_label("File or folder").fill(str(file))
+    tab.get_by_role("button", name="Look at it").click()
+    status = tab.get_by_role("status").first
+    expect(status).to_contain_text("can be trained on", timeout=60 * SECONDS)
+    expect(status).to_contain_text(file.name)
+    expect(tab.get_by_text("column '<b onclick=alert(4)>body</b> ${7*7}' is the text")).to_be_visible()
+    expect(tab.get_by_text("<script>alert(2)</script> {{7*7}} ${7*7}").filter(visible=True).first).to_be_visible()
+    tab.get_by_label("Save as").fill(HOSTILE)
+    tab.get_by_role("button", name="Save and train on it").click()
+    expect(tab.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
+    go(tab, "Data")
+    expect(tab.get_by_role("button", name="Show it")).to_be_visible()
+    assert tab.locator("img[src=x], b[onclick], main u").count() == 0
+    assert "49" not in status.inner_text()
 
 
 def test_no_screen_scrolls_sideways_on_a_phone(page, tab):

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from studio import events
+from studio.curves import Curve, Stream
 from studio.ui.charts import best_step
-from studio.ui.live import Curve, Stream
 
 
 def test_a_short_curve_is_kept_point_by_point():
@@ -63,3 +63,14 @@ def test_the_best_step_is_the_highest_score_or_the_lowest_loss():
     assert best_step(points, "f1_macro") == 20
     assert best_step(points, "loss") == 40
     assert best_step([], "f1_macro") is None
+
+
+def test_alerts_are_listed_but_those_that_can_be_read_off_the_curves(tmp_path):
+    told = {"about": "pixels", "message": "The pixel values lie between 0 and 255", "remedy": "Normalise them."}
+    events.append(tmp_path / "events.jsonl", "alert", 1, told)
+    events.append(tmp_path / "events.jsonl", "alert", 9, {"about": "plateau", "message": "m", "of_curves": True})
+    events.append(tmp_path / "events.jsonl", "alert", 9, {"message": "checkpoint-9 is not used"})
+    stream = Stream(tmp_path)
+    stream.read_on()
+    assert [str(one) for one in stream.alerts][0] == "The pixel values lie between 0 and 255. Normalise them."
+    assert [one.about for one in stream.alerts] == ["pixels", ""]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from studio import events
+from studio.advice import Advice
 
 _BUCKETS = 500  # of two points each
 
@@ -53,7 +54,7 @@ class Stream:
     folder: Path
     offset: int = 0
     curves: dict[str, Curve] = field(default_factory=dict)
-    alerts: list[str] = field(default_factory=list)
+    alerts: list[Advice] = field(default_factory=list)  # but for those that the curves themselves give rise to
     facts: dict[str, Any] = field(default_factory=dict)  # rows, labels, notes, max_steps, precision
     began: float | None = None
 
@@ -76,8 +77,9 @@ class Stream:
                     self.curves.setdefault(name, Curve()).add(event.step, value)
         elif event.kind == "status":
             self.facts |= {name: value for name, value in event.data.items() if name not in ("state", "reason")}
-        elif event.kind == "alert" and isinstance(event.data.get("message"), str):
-            self.alerts.append(event.data["message"])
+        elif event.kind == "alert" and isinstance(event.data.get("message"), str) and "of_curves" not in event.data:
+            told = (str(event.data.get(name, "")) for name in ("about", "message", "remedy"))
+            self.alerts.append(Advice(*told))
 
     def points(self, name: str) -> list[tuple[int, float]]:
         """The points of one curve, such as "loss" or "eval_f1_macro"."""
