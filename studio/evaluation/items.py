@@ -1,5 +1,6 @@
-"""The texts and pictures behind row ids, small enough for a report."""
+"""The texts and pictures behind row ids, small enough for a report or a page."""
 
+import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from datasets import Dataset
 from studio.data.alike import column
 from studio.data.decode import UnreadablePicture, decode
 
-CHARACTERS = 400
+CHARACTERS = 400  # of a text that is short
+_LONGEST = 5000  # characters of one that is whole
 _SIDE = 160  # pixels
 
 
@@ -25,6 +27,11 @@ class Item:
     text: str = ""
     jpeg: bytes | None = None
     texts: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, str | None]:
+        """For programs; the picture in base64."""
+        whole = "\n".join(_cut(text, _LONGEST) for text in self.texts) or self.text
+        return {"text": whole, "jpeg": self.jpeg and base64.b64encode(self.jpeg).decode()}
 
 
 def items(rows: Dataset, row_ids: list[str]) -> dict[str, Item]:
@@ -43,8 +50,7 @@ def asked(row: dict) -> str | tuple[str, str] | Path | bytes:
 def _item(row: dict) -> Item:
     if "image" not in row:
         parts = tuple(filter(None, (row["text"], row.get("text_pair"))))
-        short = (part if len(part) <= CHARACTERS else f"{part[:CHARACTERS]}…" for part in parts)
-        return Item("\n".join(short), texts=parts)
+        return Item("\n".join(_cut(part, CHARACTERS) for part in parts), texts=parts)
     name = (row["image"]["path"] or "").rsplit("/", 1)[-1]
     try:
         small = decode(row["image"], _SIDE)
@@ -54,3 +60,7 @@ def _item(row: dict) -> Item:
     content = io.BytesIO()
     small.save(content, "JPEG", quality=80)
     return Item(name, content.getvalue())
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"

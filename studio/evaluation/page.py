@@ -3,11 +3,10 @@
 import base64
 from typing import Any
 
-from studio.evaluation import coloured, multilabel, scores
+from studio.evaluation import coloured
 from studio.evaluation.coloured import escaped
 from studio.evaluation.explanation import Explanation
 from studio.evaluation.items import CHARACTERS, Item
-from studio.evaluation.sentences import tell
 
 # In reading order: name of the plot, and what it shows to those who cannot see it.
 _PLOTS = {
@@ -73,13 +72,13 @@ def document(title: str, body: str) -> str:
 
 
 def _sentences(found: dict[str, Any]) -> str:
-    return "".join(f"<h2>{escaped(heading)}</h2>\n{_list(told)}" for heading, told in tell(found).items())
+    return "".join(f"<h2>{escaped(heading)}</h2>\n{_list(told)}" for heading, told in found["sentences"].items())
 
 
 def _scores(found: dict[str, Any]) -> str:
-    titles = multilabel.titles(found) | scores.TITLES
+    titles = found["titles"]
     rows = [[titles[name], value, found["intervals"].get(name)] for name, value in found["scores"].items()]
-    rows.append([multilabel.commonest_title(found), found["majority_accuracy"], None])
+    rows.append([titles["majority_accuracy"], found["majority_accuracy"], None])
     calibration = found["calibration"]
     rows.append(["calibration error (ECE)", calibration["error"], None])
     hot = f"at temperature {calibration['temperature']:.2f}"

@@ -10,7 +10,7 @@ from datasets import Dataset, concatenate_datasets
 from studio import events
 from studio.data import load
 from studio.errors import RequestError
-from studio.evaluation import answered, items, page
+from studio.evaluation import answered, items, page, sentences
 from studio.evaluation.analysis import analyse
 from studio.evaluation.answered import Answered
 from studio.runs import Run, write_whole
@@ -35,8 +35,9 @@ def write(
 
     `metrics` is the content of metrics.json, `rows` the data with the texts or pictures where they are at hand,
     `training` the run's events. `validation` are the rows to choose temperature and thresholds on, when they are not in
-    the same file. `more` is added to the analysis. The model in the folder `model` is asked why it made
-    the surest errors, for no more than `patience_s`; this loads torch.
+    the same file. `more` is added to the analysis, and so are its "sentences" and the "text" or "jpeg" of its errors.
+    The model in the folder `model` is asked why it made the surest errors, for no more than `patience_s`; this loads
+    torch.
 
     Raises:
         RequestError: the predictions are not there or damaged.
@@ -49,8 +50,11 @@ def write(
     if validation is None:
         validation = answered.read(folder, "validation")
     found = analyse(test, validation, metrics.get("threshold")) | (more or {})
+    found["sentences"] = sentences.tell(found)
     drawn = plots.draw(found, _curves(training) if training else {})
     shown = items.items(rows, [error["row_id"] for error in found["errors"]]) if rows is not None else {}
+    for error in found["errors"]:
+        error |= shown.get(error["row_id"], items.Item()).as_json()
     why, notes = {}, [*(notes or [])]
     if rows is not None and model and found["errors"]:
         from studio.evaluation.reasons import reasons

@@ -16,9 +16,7 @@ from tests.ui.test_data_screen import SECONDS, look_at, open_page, well
 BAD = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture(autouse=True)
-def roots(tmp_path, monkeypatch):
-    monkeypatch.setenv("STUDIO_DATA_ROOTS", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("nothing_saved")
 
 
 @pytest.fixture
