@@ -45,6 +45,7 @@ class DataSet:
     preview: dict[str, Any]
     files: dict[str, Path] = field(default_factory=dict)  # uploads, by the settings that name them
     folder: Path | None = None
+    of: str | None = None  # the data set that it is a version of, with other decisions
 
     @property
     def thumbnails(self) -> dict[str, bytes]:
@@ -79,6 +80,16 @@ def saved(root: Path) -> list[DataSet]:
     return sorted(found, key=lambda dataset: dataset.created, reverse=True)
 
 
+def versions(root: Path, name: str) -> list[DataSet]:
+    """A data set and those with the same data and other decisions, the newest first; of whichever is named.
+
+    Raises:
+        RequestError: there is none of that id.
+    """
+    first = read(root, name).of or name
+    return [dataset for dataset in listed(root) if first in (dataset.id, dataset.of)]
+
+
 def read(root: Path, name: str) -> DataSet:
     """A data set by its id.
 
@@ -108,9 +119,10 @@ def save(
     preview: Mapping[str, Any],
     files: Mapping[str, Path] | None = None,
     thumbnails: Mapping[str, bytes] | None = None,
+    of: str | None = None,
     splits: Path | None = None,
 ) -> DataSet:
-    """Keeps a data set. `files` are uploads by the settings that name them; they are copied.
+    """Keeps a data set. `files` are uploads by the settings that name them; they are copied, or shared with `of`.
 
     So are `splits`, a folder of row ids as a run has it: the data set is then divided in that way.
 
@@ -132,7 +144,10 @@ def save(
         for setting, file in files.items():
             target = unfinished / _FILES / kept[setting]
             target.parent.mkdir(mode=0o700)
-            shutil.copyfile(file, target)
+            if file.is_relative_to(root / "data"):  # of another version: it is never changed, and may be removed
+                target.hardlink_to(file)
+            else:
+                shutil.copyfile(file, target)
             target.chmod(0o600)
         if splits:
             shutil.copytree(splits, unfinished / _SPLITS)
@@ -146,6 +161,7 @@ def save(
             "files": kept,
             "created": time.time(),
             "preview": dict(preview),
+            "of": of,
         }
         write_whole(unfinished / "dataset.json", json.dumps(told, ensure_ascii=False, indent=1))
         unfinished.rename(root / "data" / identity)
@@ -241,7 +257,7 @@ def _uses(folder: Path, dataset: DataSet) -> bool:
     """Whether a run reads the data set."""
     with contextlib.suppress(RequestError, OSError):
         used, own = _placed(Run(folder).settings()), _placed(dataset.settings)
-        return used.get("dataset_name") == own.get("dataset_name")
+        return all(used.get(name) == own.get(name) for name in ("dataset_name", "curation_file"))
     return False  # removed in this moment
 
 
