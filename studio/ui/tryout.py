@@ -203,9 +203,8 @@ def _answers(
         chosen = [runs.named(name) for name in names if name]
         with models.lease(*(run.folder for run in chosen)):  # both begin to load at once
             for place, run in enumerate(chosen or [runs.named(None)]):
-                loading = lambda s, run=run: progress(
-                    min(s / _USUAL_S, 0.95), f"Loading {run.name} for its first answer"
-                )  # noqa: E731
+                told_of = f"Loading {run.name} for its first answer"
+                loading = lambda s, words=told_of: progress(min(s / _USUAL_S, 0.95), words)  # noqa: E731
                 answer = models.ask(run.folder, [item], loading)[0]
                 shown[place] = AnswerBox.shown(run, asked, answer)
                 past = [_row(told, run, answer), *past][:_REMEMBERED]
