@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,12 @@ from studio.errors import RequestError
 from studio.fields import to_flags
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from studio.config import ImageData, TextData
+    from studio.data.quality.items import Items
+    from studio.data.quality.report import Report
+    from studio.data.sources import Source
     from studio.runs import Run
 
 app = typer.Typer()
@@ -36,8 +42,17 @@ def check(
         bool, typer.Option("--label_errors", help="look for wrong labels and outliers with a small network as well")
     ] = False,
     apply: Annotated[
-        str | None, typer.Option("--apply", help="findings, KIND or KIND,KIND, to decide by --curation_file FILE")
+        str | None,
+        typer.Option(
+            "--apply",
+            help="findings, KIND or KIND,KIND, to decide by --curation_file FILE; label_errors:relabel gives rows the "
+            "labels that they look like",
+        ),
     ] = None,
+    thumbnails: Annotated[
+        Path | None, typer.Option("--thumbnails", help="a folder to write small pictures of the examples to")
+    ] = None,
+    lines: Annotated[bool, typer.Option("--progress", help="print lines of JSON on how far it is as well")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON for programs")] = False,
 ) -> None:
     """Tell what is wrong with data, row by row, and what to do about it.
@@ -49,9 +64,12 @@ def check(
     from studio import launch
 
     launch.be_quiet()
+    if lines:  # a program whose own Ctrl-C is ignored hands that down to what it starts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     from studio.data import curation, load
+    from studio.data.progress import progress
     from studio.data.quality.items import gather
-    from studio.data.quality.report import check as examine
+    from studio.data.quality.thumbnails import write as write_thumbnails
 
     run = _run(data)
     task, settings = _settings(data, task, context.args, run)
@@ -62,18 +80,11 @@ def check(
         settings.curation_file = None  # it begins with this check
     source = load.curated(settings)
     items = gather(source)
-    report = examine(items, source, settings, task, quick)
-    if run or label_errors:
-        from studio.data.quality import doubts  # takes a second
-    if run and not (run.report / doubts.PREDICTIONS).is_file():
-        report.notes.append(f"{data} has no predictions yet: only its data were checked")
-    elif run:
-        report.add(doubts.by_run(items, run.report))
-    if label_errors:
-        from studio.data.features import features
-
-        report.add(doubts.by_features(items, lambda at: features(items.rows.select(at))))
+    with progress(lines) as bar:
+        report = _report(items, source, settings, task, quick, run, label_errors, bar)
     told = report.as_json()
+    if thumbnails and items.is_image:
+        write_thumbnails(told, items, thumbnails)
     if apply and report.complete:
         kept = curation.read(file) if file.exists() else curation.Curation()
         curation.write(kept | report.decisions(apply.split(",")), file)
@@ -84,6 +95,36 @@ def check(
         _show(told, Console())
     if not report.complete:
         raise typer.Exit(_INTERRUPTED)
+
+
+def _report(
+    items: "Items",
+    source: "Source",
+    settings: "TextData | ImageData",
+    task: str,
+    quick: bool,
+    run: "Run | None",
+    label_errors: bool,
+    bar: "Progress",
+) -> "Report":
+    """The check of the rows, then what models say of them."""
+    from studio.data.quality.report import check as examine
+
+    report = examine(items, source, settings, task, bar, quick)
+    if not report.complete:
+        return report
+    if run or label_errors:
+        from studio.data.quality import doubts  # takes a second
+    if run and not (run.report / doubts.PREDICTIONS).is_file():
+        report.notes.append(f"{run.folder.name} has no predictions yet: only its data were checked")
+    elif run:
+        report.add(doubts.by_run(items, run.report))
+    if label_errors:
+        bar.add_task("Loading a small network", total=None)
+        from studio.data.features import features
+
+        report.add(doubts.by_features(items, lambda at: features(items.rows.select(at), bar)))
+    return report
 
 
 def _run(data: str) -> "Run | None":
@@ -120,15 +161,15 @@ def _show(told: dict[str, Any], console: Console) -> None:
         examples += [f"and {more:,} more"] if examples and more > 0 else []
         table.add_row(
             f"[{colour}]{finding['severity']}[/]\n{finding['kind']}",
-            f"[bold]{escape(finding['title'])}[/]\n{escape(finding['remedy'])}",
+            f"[bold]{escape(finding['title'])}[/]\n{escape(finding['why'])} {escape(finding['remedy'])}",
             "\n".join(examples),
         )
     if told["findings"]:
         console.print(table)
-        offered = sorted({finding["kind"] for finding in told["findings"] if finding["decision"]})
+        offered = {finding["kind"] for finding in told["findings"] if finding["decision"]}
         if offered:
             console.print(
-                f"--apply {','.join(offered)} --curation_file FILE keeps what can be decided", highlight=False
+                f"--apply {','.join(sorted(offered))} --curation_file FILE keeps what can be decided", highlight=False
             )
     elif told["complete"]:
         console.print("Nothing was found that is wrong.")

@@ -15,6 +15,8 @@ from studio.runs import Run
 
 app = typer.Typer()
 _MOST = 8
+_COSTS = ("device", "parameters", "trainable_parameters", "size_bytes", "flops", "latency_ms", "throughput")
+_COSTS += ("peak_memory_bytes",)  # of a profile, without its layers
 _FIRST = ("accuracy", "f1_macro", "f1_weighted", "precision_macro", "recall_macro", "loss")  # then what else there is
 
 
@@ -94,7 +96,7 @@ def _profile(folder: Path) -> dict[str, Any] | None:
     """What `python -m studio profile` has measured, without the layers; None where it has not, or is damaged."""
     try:
         told = json.loads((folder / "report" / "profile.json").read_text())
-        return {name: told[name] for name in ("device", "parameters", "size_bytes", "latency_ms", "throughput")}
+        return {name: told[name] for name in _COSTS}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -121,6 +121,12 @@ class ImageData(Data):
     )
 
 
+# Settings of these groups that say what is read; the others say how it is divided and brought to a network.
+READING = {"dataset_name", "dataset_config_name", "dataset_revision", "text_column_name", "text_pair_column_name"}
+READING |= {"image_column_name", "label_column_name", "label_delimiter", "group_column_name", "column_names"}
+READING |= {"merge_label_spellings", "max_predict_samples"}
+
+
 @dataclass
 class ModelChoice(Settings):
     """The network that training starts from."""

@@ -18,6 +18,8 @@ from transformers import (
     AutoModelForImageClassification,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    BatchEncoding,
+    BatchFeature,
     PreTrainedConfig,
     PreTrainedModel,
 )
@@ -104,18 +106,20 @@ class Predictor:
     @torch.inference_mode()
     def logits(self, items: Sequence[Text | Picture], first: int = 0) -> torch.Tensor:
         """What the network says of one batch: (items, classes) on the CPU; `first` is the place of its first item."""
+        return self.network(**self.inputs(items, first)).logits.float().cpu()
+
+    def inputs(self, items: Sequence[Text | Picture], first: int = 0) -> BatchFeature | BatchEncoding:
+        """What the network reads of one batch, on its device."""
         if self.task == "image-classification":
-            pictures = [_decoded(item, first + place) for place, item in enumerate(items, start=1)]
-            inputs = self.processor(images=pictures, return_tensors="pt")
-        else:
-            texts, pairs = _texts(items, first)
-            self._check_pairs(pairs is not None)
-            stated = self.processor.model_max_length  # a number beyond all bounds when it was never set
-            longest = stated if stated < 1_000_000 else _LONGEST
-            inputs = self.processor(
-                texts, pairs, truncation=True, max_length=longest, padding=True, return_tensors="pt"
-            )
-        return self.network(**inputs.to(self.device)).logits.float().cpu()
+            pictures = [decoded(item, first + place) for place, item in enumerate(items, start=1)]
+            return self.processor(images=pictures, return_tensors="pt").to(self.device)
+        texts, pairs = _texts(items, first)
+        self._check_pairs(pairs is not None)
+        stated = self.processor.model_max_length  # a number beyond all bounds when it was never set
+        longest = stated if stated < 1_000_000 else _LONGEST
+        return self.processor(texts, pairs, truncation=True, max_length=longest, padding=True, return_tensors="pt").to(
+            self.device
+        )
 
     def _check_pairs(self, given: bool) -> None:
         """Refuses what the model was not trained on: it would answer all the same, and as well as a blind guess."""
@@ -139,14 +143,14 @@ class Predictor:
 
 def _texts(items: Sequence[Text], first: int) -> tuple[list[str], list[str] | None]:
     """The texts, and the second texts if they come in pairs."""
-    rows = [_parts(item, place) for place, item in enumerate(items, start=first + 1)]
+    rows = [text_parts(item, place) for place, item in enumerate(items, start=first + 1)]
     if len(set(map(len, rows))) > 1:
         raise RequestError("some items are pairs of texts and others are not: give pairs to a model trained on pairs")
     texts, *pairs = map(list, zip(*rows, strict=True))
     return texts, pairs[0] if pairs else None
 
 
-def _parts(item: Text, place: int) -> tuple[str, ...]:
+def text_parts(item: Text, place: int = 1) -> tuple[str, ...]:
     """A text, or two of a pair."""
     if isinstance(item, dict) and "text" in item:
         item = (item["text"], item["text_pair"]) if "text_pair" in item else item["text"]
@@ -200,7 +204,12 @@ def _loaded(folder: Path, load: Any, *args: Any, **kwargs: Any) -> Any:
         raise RequestError(f"{folder} cannot be loaded as a model: {reason}") from error
 
 
-def _decoded(item: Picture, place: int) -> Image.Image:
+def decoded(item: Picture, place: int = 1) -> Image.Image:
+    """A picture as the network is to see it before its processor; `place` names it where nothing else does.
+
+    Raises:
+        RequestError: it cannot be read.
+    """
     try:
         return decode(_content(item) if isinstance(item, Image.Image) else item)
     except UnreadablePicture as error:

@@ -25,14 +25,17 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
         "models.folder",
     }
     | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
-    | {f"data.{name}" for name in ("readable", "decode", "reading", "examples", "task", "preview", "traits")}
-    | {"data.curation", "data.quality"},
+    | {
+        f"data.{name}"
+        for name in ("readable", "decode", "reading", "examples", "task", "preview", "traits", "progress")
+    }
+    | {"data.curation", "data.curated", "data.quality"},
     {"models", "data", "predictor"},
     {"training", "evaluation"},
     {"methods", "search", "export"},
     {"serving"},
     {"ui"},
-    {"cli", "cli_check", "cli_data", "cli_jobs", "cli_evaluate", "cli_report", "__main__"},
+    {"cli", "cli_check", "cli_data", "cli_jobs", "cli_evaluate", "cli_report", "cli_explain", "__main__"},
 ]
 
 

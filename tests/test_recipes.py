@@ -79,7 +79,8 @@ def test_two_steps_leave_the_whole_run_folder(recipe, tmp_path, program, text_fl
     assert (scored.label == scored.prediction).mean() == pytest.approx(test["accuracy"])
 
     page = (run.report / "report.html").read_text()
-    assert "What next?" in page and page.count("data:image/png") == len(list(run.report.glob("*.png"))) >= 8
+    plots = len(list(run.report.glob("*.png")))
+    assert "What next?" in page and page.count("data:image/png") >= plots >= 8  # errors have pictures of their own
     assert predictions["characters" if task == "text-classification" else "shorter_side"].notna().all()
 
     points = events.read(run.events)[0]

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
+from PIL import Image
 from scipy.fft import dctn
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
@@ -93,8 +94,27 @@ def same_group(groups: pa.ChunkedArray) -> np.ndarray:
 def near_pairs(rows: Dataset) -> tuple[np.ndarray, int]:
     """(2, pairs) positions of rows whose texts or pictures are near alike; how many may be near to others as well."""
     if "image" in rows.column_names:
-        return _near_pictures(_picture_hashes(rows)), 0
+        return near_pictures(_picture_hashes(rows)), 0
     return _near_texts(texts(rows))
+
+
+def near_pictures(hashes: np.ndarray) -> np.ndarray:
+    """(2, pairs) positions of pictures that look alike; hashes: (pictures,) uint64 by `picture_hash`."""
+    rows, found = max(1, _COMPARED // max(1, len(hashes))), [np.empty((2, 0), np.int64)]
+    for begin in range(0, len(hashes), rows):
+        distance = np.bitwise_count(hashes[begin : begin + rows, None] ^ hashes[None, begin:])
+        found.append(np.stack(np.nonzero(distance <= NEAR_BITS)) + begin)
+    return np.concatenate(found, axis=1)
+
+
+def picture_hash(image: Image.Image) -> int:
+    """64 bits that say which low frequencies are strong: they stay when it is resized, recompressed or lightened.
+
+    The perceptual hash of Krawetz 2011 (http://www.hackerfactor.com/blog/?/archives/432-Looks-Like-It.html).
+    """
+    grey = image.convert("L").resize((_HASHED_AT, _HASHED_AT))
+    strengths = dctn(np.asarray(grey, np.float32))[:8, :8]
+    return int.from_bytes(np.packbits(strengths > np.median(strengths)).tobytes(), "big")
 
 
 def column(rows: Dataset, name: str) -> pa.ChunkedArray:
@@ -189,29 +209,15 @@ def _are_near(one: np.ndarray, other: np.ndarray, bags: csr_array) -> np.ndarray
     return whole * common >= part * (sizes[one] + sizes[other] - common)
 
 
-def _near_pictures(hashes: np.ndarray) -> np.ndarray:
-    rows, found = max(1, _COMPARED // max(1, len(hashes))), [np.empty((2, 0), np.int64)]
-    for begin in range(0, len(hashes), rows):
-        distance = np.bitwise_count(hashes[begin : begin + rows, None] ^ hashes[None, begin:])
-        found.append(np.stack(np.nonzero(distance <= NEAR_BITS)) + begin)
-    return np.concatenate(found, axis=1)
-
-
 def _picture_hashes(rows: Dataset) -> np.ndarray:
-    """uint64 per picture of which low frequencies are strong: stays when it is resized, recompressed or lightened.
-
-    The perceptual hash of Krawetz 2011 (http://www.hackerfactor.com/blog/?/archives/432-Looks-Like-It.html).
-    """
     batches = rows.select_columns(["image"]).iter(_AT_ONCE)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        hashes = (found for batch in batches for found in pool.map(_picture_hash, batch["image"]))
+        hashes = (found for batch in batches for found in pool.map(_hash, batch["image"]))
         return np.fromiter(hashes, np.uint64, len(rows))
 
 
-def _picture_hash(image: dict) -> int:
-    grey = decode(image, _HASHED_AT).convert("L").resize((_HASHED_AT, _HASHED_AT))
-    strengths = dctn(np.asarray(grey, np.float32))[:8, :8]
-    return int.from_bytes(np.packbits(strengths > np.median(strengths)).tobytes(), "big")
+def _hash(image: dict) -> int:
+    return picture_hash(decode(image, _HASHED_AT))
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,6 @@ from studio import samples
 from studio.config import ImageData, ModelChoice
 from studio.data import alike
 from studio.data.decode import decode
-from studio.data.readable import progress
 from studio.models import build
 
 _BATCH = 64
@@ -22,10 +21,9 @@ _SIDE = 224  # pixels
 
 
 @torch.inference_mode()
-def features(rows: Dataset) -> np.ndarray:
+def features(rows: Dataset, bar: Progress) -> np.ndarray:
     """(rows, numbers) float32: MiniLM's mean over the tokens of a text, or EfficientNet-Lite0's over a picture."""
-    with progress() as bar:
-        return _pictures(rows, bar) if "image" in rows.column_names else _texts(list(alike.texts(rows)), bar)
+    return _pictures(rows, bar) if "image" in rows.column_names else _texts(list(alike.texts(rows)), bar)
 
 
 def _texts(texts: list[str], bar: Progress) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 from studio import launch
 from studio.config import Data, ImageData, TextData
 from studio.data import curation, sources, splits
+from studio.data.curated import applied
 from studio.data.readable import readable
 from studio.data.task import TASKS
 from studio.runs import Run
@@ -52,7 +53,7 @@ def curated(data: TextData | ImageData) -> sources.Source:
     decisions = curation.read(Path(data.curation_file)) if data.curation_file else None
     with launch.rank_zero_first():
         source = sources.read(data)
-    return curation.applied(source, decisions) if decisions else source
+    return applied(source, decisions) if decisions else source
 
 
 def settings_of(run: Run) -> TextData | ImageData:

@@ -97,6 +97,14 @@ def settings(flags: list[str], task: str | None = None) -> tuple[str, TextData |
     return task, data
 
 
+def thumbnail(picture: dict) -> Image.Image:
+    """At most SIDE pixels wide and high; a tiny picture is enlarged, its pixels staying sharp."""
+    small = decode(picture, SIDE)
+    small.thumbnail((SIDE, SIDE))
+    factor = SIDE // max(small.size)
+    return small.resize((small.width * factor, small.height * factor), Image.Resampling.NEAREST)
+
+
 def _parser(group: type[Data]) -> Parser:
     return Parser([group], {}, "", "")
 
@@ -176,7 +184,7 @@ def _pictures(rows: Dataset, order: Sequence[int], labels: list[str], folder: Pa
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number, row in enumerate(rows.select(order[:PICTURES])):
         file = f"{number:02}.webp"
-        _thumbnail(row["image"]).save(folder / file)
+        thumbnail(row["image"]).save(folder / file)
         yield {"file": file, "name": _name(row["image"]), "labels": _labels(row["label"], labels)}
 
 
@@ -186,11 +194,3 @@ def _spread(classes: np.ndarray) -> np.ndarray:
     place = np.empty(len(classes), int)  # within the class
     place[order] = np.arange(len(classes)) - np.searchsorted(classes[order], classes[order])
     return np.lexsort((classes, place))
-
-
-def _thumbnail(picture: dict) -> Image.Image:
-    """At most SIDE pixels wide and high; a tiny picture is enlarged, its pixels staying sharp."""
-    small = decode(picture, SIDE)
-    small.thumbnail((SIDE, SIDE))
-    factor = SIDE // max(small.size)
-    return small.resize((small.width * factor, small.height * factor), Image.Resampling.NEAREST)

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import numpy as np
 from datasets import Dataset
-from rich.console import Console
 from rich.progress import Progress
 
 from studio import launch
 from studio.data.decode import UnreadablePicture, decode
 from studio.data.marks import labels_of
+from studio.data.progress import progress
 from studio.data.sources import Source, refuse_losses
 from studio.errors import RequestError
 
@@ -58,12 +58,6 @@ def each(rows: Dataset, look: Callable[[dict, str], Looked], bar: Progress) -> I
             for looked in pool.map(look, batch["image"], batch["row_id"]):
                 bar.advance(task)
                 yield looked
-
-
-def progress() -> Progress:
-    """A bar for people, which programs that read what is printed never see."""
-    console = Console(stderr=True)
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def _checked(source: Source) -> tuple[dict[str, np.ndarray], list[str], list[str]]:

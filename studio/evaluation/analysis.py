@@ -18,20 +18,24 @@ def analyse(test: Answered, validation: Answered, threshold: float | None, *, se
     """The analysis of the test rows; what has to be chosen (temperature, thresholds) is chosen on the validation rows.
 
     Returns:
-        labels, rows, threshold (only where rows have several labels); scores, intervals and majority_accuracy;
-        per_class; confusion (counts, of one label per row and not too many classes) and confused_pairs; calibration;
-        confidence (histograms); roc and precision_recall (of the classes that do worst); thresholds; slices; errors.
+        labels, rows, threshold (only where rows have several labels); scores, intervals and majority_accuracy, with
+        titles, what people call these; per_class; confusion (counts, of one label per row and not too many classes)
+        and confused_pairs; calibration; confidence (histograms); roc and precision_recall (of the classes that do
+        worst); thresholds; slices; errors.
     """
     told = figures(test, 0.0, seed=seed)
-    names = (*(multilabel if test.several else metrics).SCORES, *scores.TITLES)
+    titles = (multilabel if test.several else metrics).SCORES | scores.TITLES
+    several = {} if threshold is None else {"threshold": threshold}
     matrix = None
     if not test.several and len(test.labels) <= _MOST_CLASSES:
         matrix = metrics.confusion(test.truth, test.given, len(test.labels)).tolist()
     return {
         "labels": test.labels,
         "rows": len(test.row_ids),
-        **({} if threshold is None else {"threshold": threshold}),
-        "scores": {name: told[name] for name in names if name in told},
+        **several,
+        "titles": {name: title for name, title in titles.items() if name in told}
+        | {"majority_accuracy": multilabel.commonest_title(several)},
+        "scores": {name: told[name] for name in titles if name in told},
         "intervals": told["intervals"],
         "majority_accuracy": told["majority_accuracy"],
         "per_class": _with_areas(test, told["per_class"]),

@@ -1,12 +1,12 @@
 """The report as one page that needs nothing else: no script, no address, every plot and picture inside."""
 
 import base64
-import html
 from typing import Any
 
-from studio.evaluation import multilabel, scores
-from studio.evaluation.items import Item
-from studio.evaluation.sentences import tell
+from studio.evaluation import coloured
+from studio.evaluation.coloured import escaped
+from studio.evaluation.explanation import Explanation
+from studio.evaluation.items import CHARACTERS, Item
 
 # In reading order: name of the plot, and what it shows to those who cannot see it.
 _PLOTS = {
@@ -42,28 +42,43 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; margin: 0; 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def page(title: str, found: dict[str, Any], plots: dict[str, bytes], items: dict[str, Item], notes: list[str]) -> str:
-    """An analysis as HTML; `items` are the texts and pictures of its errors, as far as they are at hand."""
-    head = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>\n'
-    )
-    parts = [head, f"<h1>{_text(title)}</h1>\n", _sentences(found), _scores(found), _drawn(plots), _classes(found)]
-    parts += [_pairs(found), _slices(found), _errors(found, items)]
+def page(
+    title: str,
+    found: dict[str, Any],
+    plots: dict[str, bytes],
+    items: dict[str, Item],
+    reasons: dict[str, Explanation],
+    notes: list[str],
+) -> str:
+    """An analysis as HTML; `items` are the texts and pictures of its errors, as far as they are at hand.
+
+    `reasons` are the explanations of some of them; both by row id.
+    """
+    parts = [_sentences(found), _scores(found), _drawn(plots), _classes(found), _pairs(found), _slices(found)]
+    parts.append(_errors(found, items, reasons))
     if notes:
         parts += ["<h2>Notes</h2>\n", _list(notes)]
-    return "".join([*parts, "</body></html>\n"])
+    return document(title, "".join(parts))
+
+
+def document(title: str, body: str) -> str:
+    """A whole page of HTML that loads nothing, around a body."""
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}{coloured.STYLE}</style></head><body>\n<h1>{escaped(title)}</h1>\n{body}</body></html>\n"
+    )
 
 
 def _sentences(found: dict[str, Any]) -> str:
-    return "".join(f"<h2>{_text(heading)}</h2>\n{_list(told)}" for heading, told in tell(found).items())
+    return "".join(f"<h2>{escaped(heading)}</h2>\n{_list(told)}" for heading, told in found["sentences"].items())
 
 
 def _scores(found: dict[str, Any]) -> str:
-    titles = multilabel.titles(found) | scores.TITLES
+    titles = found["titles"]
     rows = [[titles[name], value, found["intervals"].get(name)] for name, value in found["scores"].items()]
-    rows.append([multilabel.commonest_title(found), found["majority_accuracy"], None])
+    rows.append([titles["majority_accuracy"], found["majority_accuracy"], None])
     calibration = found["calibration"]
     rows.append(["calibration error (ECE)", calibration["error"], None])
     hot = f"at temperature {calibration['temperature']:.2f}"
@@ -75,7 +90,7 @@ def _scores(found: dict[str, Any]) -> str:
 
 def _drawn(plots: dict[str, bytes]) -> str:
     shown = "".join(
-        f'<img alt="{_text(told)}" src="data:image/png;base64,{_base64(plots[name])}">\n'
+        f'<img alt="{escaped(told)}" src="data:image/png;base64,{_base64(plots[name])}">\n'
         for name, told in _PLOTS.items()
         if name in plots
     )
@@ -111,25 +126,30 @@ def _slices(found: dict[str, Any]) -> str:
     return _section("Kinds of rows", header, rows, marked)
 
 
-def _errors(found: dict[str, Any], items: dict[str, Item]) -> str:
+def _errors(found: dict[str, Any], items: dict[str, Item], reasons: dict[str, Explanation]) -> str:
     if not found["errors"]:
         return ""
     lines = []
     for error in found["errors"]:
-        shown = (
-            _item(items[error["row_id"]]) if error["row_id"] in items else f"<small>{_text(error['row_id'])}</small>"
-        )
+        row_id = error["row_id"]
+        shown = _item(items[row_id], reasons.get(row_id)) if row_id in items else f"<small>{escaped(row_id)}</small>"
         names = (", ".join(error[part]) or "(none)" for part in ("label", "prediction"))
-        cells = "".join(f"<td>{_text(name)}</td>" for name in names)
+        cells = "".join(f"<td>{escaped(name)}</td>" for name in names)
         lines.append(f'<tr><td>{shown}</td>{cells}<td class="number">{error["score"]:.1%}</td></tr>\n')
     header = '<tr><th>row</th><th>true label</th><th>answered</th><th class="number">probability</th></tr>'
-    return f'<h2>The surest errors</h2>\n<div class="scroll"><table>{header}\n{"".join(lines)}</table></div>\n'
+    told = "".join(
+        f"<p>{coloured.meaning(one, 'the answer that is named below')}</p>\n" for one in [*reasons.values()][:1]
+    )
+    return f'<h2>The surest errors</h2>\n{told}<div class="scroll"><table>{header}\n{"".join(lines)}</table></div>\n'
 
 
-def _item(item: Item) -> str:
+def _item(item: Item, reason: Explanation | None) -> str:
+    if reason:
+        why = f"{coloured.shown(reason, item.texts, CHARACTERS)}<small>{escaped(f'why {reason.label}')}</small>"
+        return why if item.jpeg is None else f"{why}<br><small>{escaped(item.text)}</small>"
     if item.jpeg is None:
-        return f"<pre>{_text(item.text)}</pre>"
-    return f'<img alt="" src="data:image/jpeg;base64,{_base64(item.jpeg)}"><br><small>{_text(item.text)}</small>'
+        return f"<pre>{escaped(item.text)}</pre>"
+    return f'<img alt="" src="data:image/jpeg;base64,{_base64(item.jpeg)}"><br><small>{escaped(item.text)}</small>'
 
 
 def _section(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]], marked: list[bool] | None = None) -> str:
@@ -138,12 +158,12 @@ def _section(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]], m
         return ""
     numbers = [all(_is_number(row[i]) for row in rows) for i in range(len(header))]
     kinds = [' class="number"' if number else "" for number in numbers]
-    head = "".join(f"<th{kind}>{_text(name)}</th>" for name, kind in zip(header, kinds, strict=True))
+    head = "".join(f"<th{kind}>{escaped(name)}</th>" for name, kind in zip(header, kinds, strict=True))
     body = ""
     for i, row in enumerate(rows):
-        cells = "".join(f"<td{kind}>{_text(cell)}</td>" for cell, kind in zip(row, kinds, strict=True))
+        cells = "".join(f"<td{kind}>{escaped(cell)}</td>" for cell, kind in zip(row, kinds, strict=True))
         body += f'<tr class="worse">{cells}</tr>\n' if marked and marked[i] else f"<tr>{cells}</tr>\n"
-    return f'<h2>{_text(title)}</h2>\n<div class="scroll"><table><tr>{head}</tr>\n{body}</table></div>\n'
+    return f'<h2>{escaped(title)}</h2>\n<div class="scroll"><table><tr>{head}</tr>\n{body}</table></div>\n'
 
 
 def _is_number(cell: str) -> bool:
@@ -151,7 +171,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _list(told: list[str]) -> str:
-    return "<ul>" + "".join(f"<li>{_text(sentence)}</li>\n" for sentence in told) + "</ul>\n"
+    return "<ul>" + "".join(f"<li>{escaped(sentence)}</li>\n" for sentence in told) + "</ul>\n"
 
 
 def _rate(value: float | None) -> str:
@@ -160,11 +180,6 @@ def _rate(value: float | None) -> str:
 
 def _interval(interval: list[float] | None) -> str:
     return "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-
-
-def _text(words: str) -> str:
-    """Anybody's words inside HTML; what turns writing round would turn the rest of the line round as well."""
-    return html.escape(words.translate(dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))))
 
 
 def _base64(content: bytes) -> str:

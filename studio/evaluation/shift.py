@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, concatenate_datasets
-from rich.console import Console
-from rich.progress import Progress
 
-from studio.config import ImageData, TextData
+from studio.config import READING, ImageData, TextData
 from studio.data import load
 from studio.data.marks import labels_of, pairs
 from studio.data.preview import settings
+from studio.data.progress import progress
 from studio.data.sources import Source
 from studio.errors import RequestError
-from studio.evaluation import answered, pages, proportions
+from studio.evaluation import answered, items, pages, proportions
 from studio.evaluation.answered import Answered
 from studio.evaluation.figures import figures
 from studio.evaluation.metrics import finite_logits
@@ -27,17 +26,14 @@ from studio.runs import Run
 
 _BATCH = 32
 _LEVEL = 0.05
-# Flags of the Data group that say what is read; the others say how it is divided, which it is not.
-_READING = {"dataset_name", "dataset_config_name", "dataset_revision", "text_column_name", "text_pair_column_name"}
-_READING |= {"image_column_name", "label_column_name", "label_delimiter", "group_column_name", "column_names"}
-_READING |= {"merge_label_spellings", "max_predict_samples"}
 
 
-def evaluate(run: Run, flags: list[str], label_map: list[str]) -> tuple[Path, dict[str, Any]]:
+def evaluate(run: Run, flags: list[str], label_map: list[str], *, lines: bool = False) -> tuple[Path, dict[str, Any]]:
     """Answers the rows that the flags of a recipe's Data group name; returns the report's folder and its analysis.
 
     Of data that come with a test split, that is taken, else all rows. Labels are those of the model by name; those that
     it calls otherwise are named by `label_map` ("theirs=its"). The report lies in <run>/report/<name of the data>/.
+    `lines` prints how far it is, for programs.
 
     Raises:
         RequestError: the run has no report or no model, a flag is wrong, the data cannot be read, or none of its rows
@@ -57,7 +53,7 @@ def evaluate(run: Run, flags: list[str], label_map: list[str]) -> tuple[Path, di
         raise RequestError(f"rows of {source.origin} have several labels, and the model gives one: bring others")
     if threshold is not None and truth.ndim == 1:
         truth = truth[:, None] == np.arange(len(metrics["labels"]))
-    logits = _logits(Predictor(run.folder), rows)
+    logits = _logits(Predictor(run.folder), rows, lines)
     found = answered.of_logits(logits, truth, threshold, metrics["labels"], ids)
     notes += [*source.notes, *remarks, *_never_true(found)]
     own, validation = (answered.read(run.report, split) for split in ("test", "validation"))
@@ -65,7 +61,7 @@ def evaluate(run: Run, flags: list[str], label_map: list[str]) -> tuple[Path, di
         "task": metrics["task"],
         "labels": metrics["labels"],
         **({} if threshold is None else {"threshold": threshold}),
-        "dataset": {"name": source.origin, "label_map": label_map, "notes": notes},
+        "dataset": {"name": source.origin, "settings": _reading(data), "label_map": label_map, "notes": notes},
         "splits": {"test": figures(found, log_losses(found.probabilities, truth).mean(), seed=0)},
         "shift": shift(own, found, source.origin),
     }
@@ -81,6 +77,7 @@ def evaluate(run: Run, flags: list[str], label_map: list[str]) -> tuple[Path, di
         notes=notes,
         validation=validation,
         more={"shift": told["shift"]},
+        model=run.folder,
     )
     return folder, analysis
 
@@ -119,11 +116,18 @@ def _folder(run: Run, origin: str) -> Path:
 def _settings(run: Run, flags: list[str]) -> TextData | ImageData:
     names = [flag.removeprefix("--").partition("=")[0] for flag in flags if flag.startswith("--")]
     for name in names:
-        if name not in _READING:
+        if name not in READING:
             raise RequestError(f"--{name} does not say which rows to evaluate on: leave it out")
     if "dataset_name" not in names:
         raise RequestError("--dataset_name names the data to evaluate on: give it")
     return settings(flags, run.record()["task"])[1]
+
+
+def _reading(data: TextData | ImageData) -> dict[str, Any]:
+    """The settings by which the same rows are read again, from whatever folder that is asked."""
+    said = {name: value for name, value in vars(data).items() if name in READING and value}
+    place = Path(data.dataset_name).expanduser()
+    return said | ({"dataset_name": str(place.resolve())} if place.exists() else {})
 
 
 def _without_known(rows: Dataset, run: Run) -> tuple[Dataset, list[str]]:
@@ -197,25 +201,18 @@ def _never_true(rows: Answered) -> list[str]:
     return [f"No row has these labels of the model, so that such answers are always wrong: {told}."]
 
 
-def _logits(predictor: Predictor, rows: Dataset) -> np.ndarray:
+def _logits(predictor: Predictor, rows: Dataset, lines: bool) -> np.ndarray:
     """(rows, classes), in the order of the rows; texts of one length are answered together, which pads little."""
-    in_pairs = "text_pair" in rows.column_names
     lengths = [0] * len(rows) if "image" in rows.column_names else list(map(len, rows["text"]))
     order = np.argsort(lengths, kind="stable")
-    found, console = None, Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    found = None
+    with progress(lines) as bar:
         task = bar.add_task("Asking the model", total=len(rows))
         for first in range(0, len(order), _BATCH):
             at = order[first : first + _BATCH]
-            part = [_item(row, in_pairs) for row in rows.select(at)]
+            part = [items.asked(row) for row in rows.select(at)]
             logits = predictor.logits(part).numpy()
             found = np.empty((len(rows), logits.shape[1]), np.float32) if found is None else found
             found[at] = logits
             bar.advance(task, len(at))
     return finite_logits(found)
-
-
-def _item(row: dict, in_pairs: bool) -> Any:
-    if "image" in row:
-        return Path(row["image"]["path"]) if row["image"]["bytes"] is None else row["image"]["bytes"]
-    return (row["text"], row["text_pair"]) if in_pairs else row["text"]

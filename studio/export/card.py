@@ -12,7 +12,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from studio import samples
 from studio.config import Output
-from studio.evaluation import multilabel
+from studio.evaluation import costs, multilabel
 from studio.export import hub
 from studio.runs import write_whole
 
@@ -47,16 +47,8 @@ def add_profile(folder: Path, profile: dict[str, Any]) -> None:
 
 
 def _costs(profile: dict[str, Any]) -> str:
-    rows = [
-        ("parameters", f"{profile['parameters']:,}"),
-        ("size on disk", f"{profile['size_bytes'] / 1e6:,.1f} MB"),
-        ("arithmetic for one item", f"{profile['flops'] / 1e9:,.2f} GFLOPs"),
-        ("time for one item", f"{profile['latency_ms']['p50']:.1f} ms (p95 {profile['latency_ms']['p95']:.1f} ms)"),
-        ("items per second, 32 at a time", f"{profile['throughput']:,.0f}"),
-        ("peak memory", f"{profile['peak_memory_bytes'] / 1e6:,.0f} MB"),
-    ]
     told = f"Measured on {_inline(profile['device'])} with {_inline(profile['input'])}."
-    return f"{_COSTS}\n\n{told}\n\n{_table(('cost', 'value'), rows)}\n"
+    return f"{_COSTS}\n\n{told}\n\n{_table(('cost', 'value'), list(costs.lines(profile).items()))}\n"
 
 
 def _metadata(metrics: dict[str, Any], settings: dict[str, Any], origin: str) -> ModelCardData:

@@ -10,6 +10,8 @@ from studio.export import card
 from studio.runs import Run
 from studio.training.trainer import StudioTrainer
 
+_EXPLAINING_S = 4.0  # errors, at most; `python -m studio evaluate` takes more time for it
+
 
 def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> dict[str, float]:
     """Scores the best checkpoint on the rows held out, and returns the test metrics.
@@ -48,7 +50,15 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
 def _draw(found: report.Report, splits: Splits, run: Run) -> None:
     """Writes the plots and the page of the report; what goes wrong with them is told, and takes nothing else away."""
     try:
-        pages.write(run.report, found.metrics, title=pages.title(run), rows=splits.test, training=run.events)
+        pages.write(
+            run.report,
+            found.metrics,
+            title=pages.title(run),
+            rows=splits.test,
+            training=run.events,
+            model=run.model,
+            patience_s=_EXPLAINING_S,
+        )
     except Exception as error:  # a plot is not worth a run: whatever it is, the model and the figures are there
         told = f"the report's plots could not be drawn ({type(error).__name__}: {error})"
         print(f"{told}; `python -m studio evaluate {run.folder}` tries again")

@@ -1,13 +1,14 @@
 """The HTTP side of a served model: questions and answers in the format of Hugging Face's inference API.
 
 POST /predict   {"inputs": "a text", "parameters": {"top_k": 3}}, or the bytes of a picture
+POST /explain   {"inputs": "a text", "parameters": {"label": "good"}}, or the bytes of a picture: why it answers so
 GET /health     the process lives
 GET /ready      the model is loaded: its task, labels and threshold
 """
 
 import base64
 import binascii
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
@@ -27,6 +28,9 @@ _INPUTS = (
     "inputs must be a text, a pair of texts {text, text_pair}, a picture in base64, or a list of up to "
     f"{_MOST_ITEMS} of these; a text has at most {_MOST_CHARACTERS:,} characters"
 )
+_ONE = "inputs must be one text, one pair of texts {text, text_pair}, or one picture in base64"
+_TEXTS = 'this model takes texts: send JSON, {"inputs": "a text"}, as application/json'
+_Kind = TypeVar("_Kind", bound=BaseModel)
 
 
 class Pair(BaseModel):
@@ -52,12 +56,30 @@ class Question(BaseModel):
     parameters: Parameters = Parameters()
 
 
+class Why(BaseModel):
+    """`label` is what is to be explained; the likeliest without it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str | None = None
+
+
+class WhyQuestion(BaseModel):
+    """One text or picture."""
+
+    inputs: str | Pair
+    parameters: Why = Why()
+
+
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
 _EXAMPLE = {"inputs": "What a wonderful morning", "parameters": {"top_k": 3}}
-_BODY = {
-    "application/json": {"schema": Question.model_json_schema(), "example": _EXAMPLE},
-    "image/*": _PICTURE,
-}
+_WHY_EXAMPLE = {"inputs": "What a wonderful morning", "parameters": {"label": "positive"}}
+
+
+def _documented(question: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """What a route reads, for /openapi.json."""
+    told = {"application/json": {"schema": question.model_json_schema(), "example": example}, "image/*": _PICTURE}
+    return {"requestBody": {"required": True, "content": told}}
 
 
 def create_app(model: Model, token: str | None) -> FastAPI:
@@ -76,23 +98,39 @@ def create_app(model: Model, token: str | None) -> FastAPI:
         _refuse_before_loaded(model)
         return model.about()
 
-    @app.post("/predict", openapi_extra={"requestBody": {"required": True, "content": _BODY}})
+    @app.post("/predict", openapi_extra=_documented(Question, _EXAMPLE))
     async def predict(request: Request) -> list[Any]:
         _refuse_before_loaded(model)
         body = await _body(request)
         is_image = model.predictor.task == "image-classification"
         if _is_json(request):
-            question = _question(body)
+            question = _question(body, Question, _INPUTS)
             several = isinstance(question.inputs, list)
             items = [_item(given, is_image) for given in (question.inputs if several else [question.inputs])]
             top_k = question.parameters.top_k
         elif is_image:
             items, several, top_k = [body], False, None
         else:
-            raise HTTPException(415, 'this model takes texts: send JSON, {"inputs": "a text"}, as application/json')
+            raise HTTPException(415, _TEXTS)
         answers = [_answer(found, several) for found in await model.ask(items, top_k)]
         # of one text Hugging Face's API gives a list of lists all the same, of one picture a list
         return answers[0] if is_image and not several else answers
+
+    @app.post("/explain", openapi_extra=_documented(WhyQuestion, _WHY_EXAMPLE))
+    async def explain(request: Request) -> dict[str, Any]:
+        _refuse_before_loaded(model)
+        body = await _body(request)
+        is_image = model.predictor.task == "image-classification"
+        item, label = body, None
+        if _is_json(request):
+            question = _question(body, WhyQuestion, _ONE)
+            item, label = _item(question.inputs, is_image), question.parameters.label
+        elif not is_image:
+            raise HTTPException(415, _TEXTS)
+        try:
+            return (await model.explain(item, label)).told()
+        except (RequestError, RunError) as fault:
+            raise _refusal(fault) from fault
 
     return app
 
@@ -125,14 +163,14 @@ async def _body(request: Request) -> bytes:
     raise HTTPException(413, f"a question of more than {MOST_BYTES // 1_000_000} MB: send fewer or smaller inputs")
 
 
-def _question(body: bytes) -> Question:
+def _question(body: bytes, kind: type[_Kind], expected: str) -> _Kind:
     try:
-        return Question.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
         if first["loc"][:1] == ("parameters",):
             raise HTTPException(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-        told = f"this is no JSON: {first['msg']}" if first["type"] == "json_invalid" else _INPUTS
+        told = f"this is no JSON: {first['msg']}" if first["type"] == "json_invalid" else expected
         raise HTTPException(422, told) from error
 
 
@@ -156,9 +194,13 @@ def _answer(found: Any, several: bool) -> Any:
     """Labels with their scores, the best first; {"error"} in the place of one of several that has no answer."""
     if isinstance(found, RequestError | RunError):
         if not several:
-            raise HTTPException(422 if isinstance(found, RequestError) else 500, str(found))
+            raise _refusal(found)
         return {"error": str(found)}
     return [{"label": label, "score": score} for label, score in found.scores.items()]
+
+
+def _refusal(fault: RequestError | RunError) -> HTTPException:
+    return HTTPException(422 if isinstance(fault, RequestError) else 500, str(fault))
 
 
 async def _told(request: Request, refusal: AnyHTTPException) -> JSONResponse:

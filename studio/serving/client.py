@@ -1,5 +1,6 @@
 """Asks models from a process that has no torch: each is served by a child process, started when it is needed."""
 
+import base64
 import json
 import secrets
 import tempfile
@@ -14,6 +15,8 @@ from typing import Any
 import httpx2
 
 from studio.errors import RequestError, RunError
+from studio.evaluation import explanation
+from studio.evaluation.explanation import Explanation
 from studio.models.folder import model_folder
 from studio.serving.api import MOST_BYTES
 from studio.serving.guard import TOKEN
@@ -65,14 +68,16 @@ class Models:
             RequestError: there is no model, or an item is not what it takes.
             RunError: its process cannot be started or fails.
         """
-        for again in (False, True):
-            with self.lease(folder) as (server,):
-                try:
-                    return server.ask(items, progress)
-                except ServerGone:  # killed, or it has just left because it was idle
-                    if again:
-                        raise
-        raise AssertionError
+        return self._asked(folder, lambda server: server.ask(items, progress))
+
+    def explain(self, folder: Path, item: Item, label: str) -> Explanation:
+        """Why a model gives a label to a text or picture, or does not.
+
+        Raises:
+            RequestError: there is no model or no such label, or the item is not what it takes, or takes too long.
+            RunError: its process cannot be started or fails.
+        """
+        return self._asked(folder, lambda server: server.explain(item, label))
 
     def warm(self, folder: Path) -> None:
         """Lets a model begin to load, so that the answer to a question that is still being asked comes sooner.
@@ -139,6 +144,17 @@ class Models:
         with self._changed:
             idle = [server for server in self._servers.values() if not server.users]
             return sum([self._end(server) for server in idle])
+
+    def _asked(self, folder: Path, question: Callable[["Server"], Any]) -> Any:
+        """What a server answers; a new one is asked where the first leaves meanwhile."""
+        for again in (False, True):
+            with self.lease(folder) as (server,):
+                try:
+                    return question(server)
+                except ServerGone:  # killed, or it has just left because it was idle
+                    if again:
+                        raise
+        raise AssertionError
 
     def _take(self, folder: Path) -> "Server":
         stamp = _stamp(folder)
@@ -216,11 +232,17 @@ class Server:
         """An answer for each item; see Models.ask."""
         about = self.ready(progress)
         if about.task == "image-classification":
-            found = [self._post(item, "application/octet-stream") for item in items]
+            found = [self._post("/predict", item, "application/octet-stream") for item in items]
         else:
-            texts = [{"text": i[0], "text_pair": i[1]} if isinstance(i, tuple) else i for i in items]
-            found = self._post(json.dumps({"inputs": texts}).encode(), "application/json")
+            question = {"inputs": list(map(_input, items))}
+            found = self._post("/predict", json.dumps(question).encode(), "application/json")
         return [_answer(each, about) for each in found]
+
+    def explain(self, item: Item, label: str) -> Explanation:
+        """Why it gives a label to an item, or does not; see Models.explain."""
+        self.ready()
+        question = {"inputs": _input(item), "parameters": {"label": label}}
+        return explanation.read(self._post("/explain", json.dumps(question).encode(), "application/json"))
 
     def end(self) -> None:
         self._http.close()
@@ -242,10 +264,10 @@ class Server:
             time.sleep(_LOOKS_S)
         raise self._gone()
 
-    def _post(self, body: bytes, kind: str) -> Any:
+    def _post(self, path: str, body: bytes, kind: str) -> Any:
         if len(body) > MOST_BYTES:
             raise RequestError(f"this is larger than the {MOST_BYTES // 1_000_000} MB that a model is asked at once")
-        answer = self._told("POST", "/predict", content=body, headers={"Content-Type": kind})
+        answer = self._told("POST", path, content=body, headers={"Content-Type": kind})
         if answer.status_code >= 500:
             raise RunError(_reason(answer))
         if answer.status_code >= 400:
@@ -272,6 +294,13 @@ def _stamp(folder: Path) -> tuple[int, ...]:
     except OSError as error:
         raise RequestError(f"the model of {folder.name} is gone: choose another run") from error
     return tuple(number for state in states for number in (state.st_ino, state.st_mtime_ns))
+
+
+def _input(item: Item) -> Any:
+    """An item as JSON."""
+    if isinstance(item, tuple):
+        return {"text": item[0], "text_pair": item[1]}
+    return base64.b64encode(item).decode() if isinstance(item, bytes) else item
 
 
 def _answer(found: Any, about: About) -> Answer:

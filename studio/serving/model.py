@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import RequestError, RunError
 
 if TYPE_CHECKING:
+    from studio.evaluation.explanation import Explanation
     from studio.predictor import Prediction, Predictor
 
 _GREY = 32  # pixels each way of the picture that warms a model up
@@ -45,9 +46,20 @@ class Model:
 
     async def ask(self, items: Sequence[Any], top_k: int | None) -> "list[Prediction | RequestError | RunError]":
         """An answer for each item, or why there is none."""
+        return await self._in_turn(self._answers, items, top_k)
+
+    async def explain(self, item: Any, label: str | None) -> "Explanation":
+        """Why it answers so to one item.
+
+        Raises:
+            RequestError, RunError: as of studio.evaluation.explain.
+        """
+        return await self._in_turn(self._explanation, item, label)
+
+    async def _in_turn(self, work: Callable[..., Any], *arguments: Any) -> Any:
         self._last_asked = math.inf
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, self._answers, items, top_k)
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
         finally:
             self._last_asked = time.monotonic()
 
@@ -70,6 +82,11 @@ class Model:
         item = Image.new("RGB", (_GREY, _GREY), "grey") if is_image else ("a", "b") if predictor.text_pairs else "a"
         predictor.predict([item])  # the first answer takes several times as long as the others
         return predictor
+
+    def _explanation(self, item: Any, label: str | None) -> "Explanation":
+        from studio.evaluation.explain import explain
+
+        return explain(self.predictor, item, label)
 
     def _answers(self, items: Sequence[Any], top_k: int | None) -> "list[Prediction | RequestError | RunError]":
         try:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio.ui import compare, data, runs, sidebar, train, tryout
+from studio.ui import compare, data, evaluate, runs, sidebar, train, tryout
 from studio.ui.shared import Runs, Shared
 
 TITLE = "Fine-tuning studio"
@@ -12,6 +12,7 @@ SCREENS = {  # tab id: label, screen
     "data": ("Data", data.screen),
     "train": ("Train", train.screen),
     "runs": ("Runs", runs.screen),
+    "evaluate": ("Evaluate", evaluate.screen),
     "compare": ("Compare", compare.screen),
     "try": ("Try", tryout.screen),
 }

@@ -8,6 +8,7 @@ import pandas as pd
 
 from studio import events
 from studio.errors import RequestError, RunError
+from studio.evaluation import costs
 from studio.jobs.listing import run_folders
 from studio.jobs.standing import standing
 from studio.runs import Run
@@ -48,7 +49,9 @@ def screen(shared: Shared) -> None:
     plot = gr.LinePlot(x="step", y="value", color="run", x_title="step", height=360, visible=False, show_label=False)
     no_points = gr.Markdown(_NO_POINTS, visible=False)
     scores = gr.Dataframe(label="Test set, with 95 % intervals", interactive=False, wrap=True, visible=False)
-    settings = gr.Dataframe(label="Settings that differ", interactive=False, wrap=True, visible=False)
+    settings = gr.Dataframe(
+        label="Settings that differ, and what the models cost", interactive=False, wrap=True, visible=False
+    )
 
     def offer() -> Any:
         return gr.Dropdown(choices=list(_folders(shared.root)))
@@ -86,7 +89,7 @@ def screen(shared: Shared) -> None:
         return (
             "\n\n".join(map(plain, words)),
             gr.Dataframe(_score_table(found["runs"]), visible=True),
-            gr.Dataframe(_setting_table(found), visible=bool(found["settings"])),
+            gr.Dataframe(table := _setting_table(found), visible=not table.empty),
         )
 
     shared.page.load(offer, None, runs, show_progress="hidden", api_name="runs_to_compare")
@@ -158,6 +161,17 @@ def _setting_table(found: dict[str, Any]) -> pd.DataFrame:
     rows = [
         [name, *("" if value is None else str(value) for value in values)] for name, values in found["settings"].items()
     ]
+    rows += _cost_rows([row["profile"] for row in found["runs"]])
     return pd.DataFrame(
         rows, columns=["Setting", *(f"{i}  {row['run']}" for i, row in enumerate(found["runs"], start=1))]
     )
+
+
+def _cost_rows(profiles: list[dict[str, Any] | None]) -> list[list[str]]:
+    """What the models cost, line by line, where all have been measured; on which devices, if these differ."""
+    if not all(profiles):
+        return []
+    devices = [profile["device"] for profile in profiles]
+    told = [costs.lines(profile) for profile in profiles]
+    rows = [[name, *(one[name] for one in told)] for name in told[0]]
+    return rows + ([["measured on", *devices]] if len(set(devices)) > 1 else [])

@@ -1,7 +1,6 @@
-"""The data screen: where the data is, what it looks like, how it is read and divided; and the saved data sets."""
+"""The data screen: where the data is, what it looks like, what is wrong with it; and the saved data sets."""
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ import gradio as gr
 
 from studio.errors import RequestError, RunError
 from studio.fields import to_flags
-from studio.ui import children, data_view, datasets
+from studio.ui import children, data_look, data_view, datasets
+from studio.ui.data_check import Check
 from studio.ui.data_library import Library
-from studio.ui.data_result import Looked, Result
+from studio.ui.data_look import Looked
+from studio.ui.data_result import Result
 from studio.ui.data_source import Place, Source
 from studio.ui.shared import Shared
 
-_PATIENCE_S = 900.0  # for reading: all pictures of a large folder are decoded
 _HEAVY = {"concurrency_limit": 2, "concurrency_id": "preview", "show_progress": "minimal", "api_visibility": "private"}
 _LIGHT = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -28,25 +28,32 @@ def screen(shared: Shared) -> None:
     status = gr.HTML(start, css_template=data_view.CSS, js_on_load=None)
     place, looked = gr.State(None), gr.State(None)
     result = Result()
+    check = Check(shared, looked)
     library = Library(shared.root)
-    shown = [status, place, looked, *result.outputs]
+    shown = [status, place, looked, *result.outputs, *check.outputs]
+
+    def filled(seen: Looked) -> dict:
+        return {place: seen.place, looked: seen, **result.showing(seen), **check.showing(seen)}
+
+    def nothing() -> dict:
+        return {looked: None, **result.hiding(), **check.hiding()}
 
     def read(where: Place, reading: dict[str, Any], task: str | None) -> Iterator[dict]:
         busy = data_view.said(f"Reading {where.name} …")
-        yield {status: busy, place: where, looked: None, result.save: gr.Button(interactive=False)}
+        yield {status: busy, place: where, looked: None, result.save: gr.Button(interactive=False), **check.hiding()}
         try:
-            seen = _looked(shared.root, where, reading, task)
+            seen = data_look.look(shared.root, where, reading, task)
         except (RequestError, RunError) as error:
             told = data_view.refused(data_view.plainly(str(error), where.hidden))
             yield {status: told} | _form(shared.root, where, reading, task, result)
         else:
-            yield {status: data_view.said(f"{where.name} can be trained on."), looked: seen, **result.showing(seen)}
+            yield {status: data_view.said(f"{where.name} can be trained on."), **filled(seen)}
 
     def look(*values) -> Iterator[dict]:
         try:
             where = source.place(*values)
         except RequestError as error:
-            yield {status: data_view.refused(str(error)), looked: None, **result.hiding()}
+            yield {status: data_view.refused(str(error)), **nothing()}
         else:
             yield from read(where, {}, None)
 
@@ -55,7 +62,7 @@ def screen(shared: Shared) -> None:
 
     def save(seen: Looked, name: str) -> dict:
         try:
-            chosen = seen.id or _saved(shared.root, seen, name)
+            chosen = seen.id or data_look.save(shared.root, seen, name)
         except (RequestError, OSError) as error:
             return {status: data_view.refused(str(error))}
         return {
@@ -80,49 +87,30 @@ def screen(shared: Shared) -> None:
             yield from read(place_of_it, reading, dataset.task)
             return
         seen = Looked(place_of_it, reading, dataset.preview, dataset.thumbnails, dataset.id)
-        yield {
-            status: data_view.said(f"{dataset.name}, as it was saved."),
-            place: seen.place,
-            looked: seen,
-            **result.showing(seen),
-        }
+        yield {status: data_view.said(f"{dataset.name}, as it was saved."), **filled(seen)}
 
     def remove(chosen: str) -> dict:
         try:
             datasets.remove(shared.root, chosen or "")
         except RequestError as error:
             return {status: data_view.refused(str(error))} | library.filling(chosen)
-        return {status: data_view.said("Removed."), looked: None} | result.hiding() | library.filling()
+        return {status: data_view.said("Removed.")} | nothing() | library.filling()
 
-    source.look.click(look, source.inputs, shown, show_progress_on=status, **_HEAVY)
-    result.again.click(again, [place, *result.inputs], shown, show_progress_on=status, **_HEAVY)
+    def kept(before: Looked, version: datasets.DataSet) -> dict:
+        (found,) = show(version.id)
+        return found | check.saving(version, before.told["sizes"]) | library.filling(version.id)
+
+    checking = check.wire([*shown, *library.outputs], kept)
+    other = {"cancels": [checking], "show_progress_on": status, **_HEAVY}  # a check of what is gone has no use
+    source.look.click(look, source.inputs, shown, **other)
+    result.again.click(again, [place, *result.inputs], shown, **other)
     to_train = [shared.dataset, shared.tabs]
     result.save.click(save, [looked, result.name], [*shown, *to_train, *library.outputs], **_LIGHT)
-    library.show.click(show, library.chosen, [*shown, *library.outputs], show_progress_on=status, **_HEAVY)
+    library.show.click(show, library.chosen, [*shown, *library.outputs], **other)
+    check.versions.input(show, check.versions, [*shown, *library.outputs], **other)
     library.train.click(lambda chosen: (chosen, gr.Tabs(selected="train")), library.chosen, to_train, **_LIGHT)
     library.sure.click(remove, library.chosen, [*shown, *library.outputs], **_LIGHT)
     shared.page.load(library.filling, None, library.outputs, **_LIGHT)
-
-
-def _looked(root: Path, where: Place, reading: dict[str, Any], task: str | None) -> Looked:
-    """What a child process finds at a place.
-
-    Raises:
-        RequestError: the data cannot be read or divided.
-        RunError: the child fails or takes too long.
-    """
-    with tempfile.TemporaryDirectory(prefix="studio-look-") as folder:
-        asked = where.settings | reading | {"task": task, "thumbnails": folder}
-        told = children.ask(root, "preview", *to_flags(asked), timeout_s=_PATIENCE_S)
-        thumbnails = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
-    same = (one.id for one in datasets.listed(root) if one.settings == where.settings | reading)
-    return Looked(where, reading, told, thumbnails, next(same, None))
-
-
-def _saved(root: Path, seen: Looked, name: str) -> str:
-    """The id of what is now a data set."""
-    task, files = seen.told["task"], seen.place.files
-    return datasets.save(root, name, task, seen.settings, seen.told, files, seen.thumbnails).id
 
 
 def _form(root: Path, where: Place, reading: dict[str, Any], task: str | None, result: Result) -> dict:

@@ -8,8 +8,8 @@ import gradio as gr
 
 from studio.ui import data_view, datasets
 
-_HEADERS = ["name", "kind", "rows", "classes", "created"]
-_WIDTHS = ["220px", "110px", "110px", "110px", "170px"]  # a narrow window scrolls the table sideways
+_HEADERS = ["name", "version of", "kind", "rows", "classes", "created"]
+_WIDTHS = ["220px", "180px", "110px", "110px", "110px", "170px"]  # a narrow window scrolls the table sideways
 
 
 class Library:
@@ -48,10 +48,11 @@ class Library:
         """The widgets as the disk has it."""
         found = datasets.saved(self._root)
         ids = [dataset.id for dataset in found]
+        names = {dataset.id: dataset.name for dataset in [*found, *datasets.SAMPLES.values()]}
         return {
             self.empty: gr.HTML(data_view.said("None yet: look at some data above and save it."), visible=not found),
             self.all: gr.Column(visible=bool(found)),
-            self.table: [_row(dataset) for dataset in found],
+            self.table: [_row(dataset, names) for dataset in found],
             self.chosen: gr.Dropdown(
                 [(dataset.name, dataset.id) for dataset in found],
                 value=chosen if chosen in ids else next(iter(ids), None),
@@ -65,8 +66,8 @@ class Library:
         return next((dataset.id for dataset in datasets.saved(self._root) if dataset.name == name), None)
 
 
-def _row(dataset: datasets.DataSet) -> list[str]:
+def _row(dataset: datasets.DataSet, names: dict[str, str]) -> list[str]:
     told = dataset.preview
     figures = [f"{sum(told['sizes'].values()):,}", f"{len(told['classes']):,}"] if told else ["", ""]
     created = time.strftime("%Y-%m-%d %H:%M", time.localtime(dataset.created))
-    return [dataset.name, data_view.kind(dataset.task), *figures, created]
+    return [dataset.name, names.get(dataset.of, ""), data_view.kind(dataset.task), *figures, created]

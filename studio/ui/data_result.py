@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -10,7 +9,7 @@ from PIL import Image
 
 from studio.config import Data
 from studio.ui import data_view
-from studio.ui.data_source import Place
+from studio.ui.data_look import Looked
 
 _CONTENT = {
     "text-classification": ("text_column_name", "text_pair_column_name"),
@@ -22,22 +21,6 @@ _FRACTIONS = ("validation_fraction", "test_fraction")
 _SWITCHES = ("merge_label_spellings", "near_duplicates", "drop_overlap")
 _NEEDED = {"text_column_name", "image_column_name", "label_column_name"}  # found by itself when it is not named
 _ROOM = 60  # characters of class names that fit side by side below the bars
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What can be saved: where rows are, how they are read, and what was found. `id` is that of a data set there is."""
-
-    place: Place
-    reading: dict[str, Any]
-    told: dict[str, Any]
-    thumbnails: dict[str, bytes]
-    id: str | None = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings of a recipe that stand for it."""
-        return self.place.settings | self.reading
 
 
 class Result:
@@ -142,7 +125,7 @@ class Result:
                 ),
                 self.gallery: gr.Gallery(pictures, visible=bool(pictures)),
             }
-            | self.saving(seen.id, seen.place.name.split(".")[0] or seen.place.name)
+            | self.saving(seen.id, seen.place.stem)
         )
 
     def saving(self, saved: str | None, name: str = "") -> dict[Any, Any]:

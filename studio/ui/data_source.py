@@ -25,6 +25,11 @@ class Place:
     files: dict[str, Path] = field(default_factory=dict)
 
     @property
+    def stem(self) -> str:
+        """The name without the ending of a file."""
+        return self.name.split(".")[0] or self.name
+
+    @property
     def hidden(self) -> list[str]:
         """Folders of uploads, which nobody has to see."""
         return [str(file.parent) for file in self.files.values()]

@@ -14,7 +14,7 @@ from studio.ui import theme
 BARS = 30  # classes drawn; a chart of more cannot be read
 _LABEL = 40  # characters of a class in the chart
 _KINDS = {"text-classification": "Texts", "image-classification": "Pictures"}
-_SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 LABELS = {
     "text_column_name": "Text column",
     "text_pair_column_name": "Second text column",
@@ -85,7 +85,7 @@ def facts(told: dict[str, Any]) -> str:
     ]
     for split, count in told["sizes"].items():
         came = "as given" if split in told["given"] else "set aside from the training rows"
-        figures.append((_SPLITS[split], f"{count:,}", came if split != "train" else ""))
+        figures.append((SPLITS[split], f"{count:,}", came if split != "train" else ""))
     figures.append(_shape(told))
     tiles = (
         f"<div><dt>{name}</dt><dd>{html.escape(value)}<small>{html.escape(more)}</small></dd></div>"
@@ -117,7 +117,7 @@ def bars(told: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"class": _short(row["label"]), "rows": row[split], "split": name}
-            for split, name in _SPLITS.items()
+            for split, name in SPLITS.items()
             for row in classes
         ]
     )

@@ -26,10 +26,11 @@ from studio.ui.security import UPLOAD_BYTES
 _NAME_LIMIT = 80  # characters
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACES = {spec.name for spec in specs(Data) if spec.path}
-_OF_A_RUN = {"max_seq_length", "image_size", "augmentation", "splits_from"}
+_OF_A_RUN = {"max_seq_length", "image_size", "augmentation"}
 _OF_A_RUN |= {"max_train_samples", "max_eval_samples", "max_predict_samples"}
 _FILES = "files"
 _THUMBNAILS = "thumbnails"
+_SPLITS = "splits"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class DataSet:
     preview: dict[str, Any]
     files: dict[str, Path] = field(default_factory=dict)  # uploads, by the settings that name them
     folder: Path | None = None
+    of: str | None = None  # the data set that it is a version of, with other decisions
 
     @property
     def thumbnails(self) -> dict[str, bytes]:
@@ -78,6 +80,16 @@ def saved(root: Path) -> list[DataSet]:
     return sorted(found, key=lambda dataset: dataset.created, reverse=True)
 
 
+def versions(root: Path, name: str) -> list[DataSet]:
+    """A data set and those with the same data and other decisions, the newest first; of whichever is named.
+
+    Raises:
+        RequestError: there is none of that id.
+    """
+    first = read(root, name).of or name
+    return [dataset for dataset in listed(root) if first in (dataset.id, dataset.of)]
+
+
 def read(root: Path, name: str) -> DataSet:
     """A data set by its id.
 
@@ -93,6 +105,7 @@ def read(root: Path, name: str) -> DataSet:
         told = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
         files = {setting: folder / _FILES / file for setting, file in told["files"].items()}
         settings = told["settings"] | {setting: str(file) for setting, file in files.items()}
+        settings |= {"splits_from": str(folder)} if (folder / _SPLITS).is_dir() else {}
         return DataSet(**told | {"id": name, "settings": settings, "files": files, "folder": folder})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RequestError(f"there is no data set {name[:_NAME_LIMIT]!r}: it may have been removed") from error
@@ -106,8 +119,12 @@ def save(
     preview: Mapping[str, Any],
     files: Mapping[str, Path] | None = None,
     thumbnails: Mapping[str, bytes] | None = None,
+    of: str | None = None,
+    splits: Path | None = None,
 ) -> DataSet:
-    """Keeps a data set. `files` are uploads by the settings that name them; they are copied.
+    """Keeps a data set. `files` are uploads by the settings that name them; they are copied, or shared with `of`.
+
+    So are `splits`, a folder of row ids as a run has it: the data set is then divided in that way.
 
     Raises:
         RequestError: it has no name, or a file is gone or too large.
@@ -127,8 +144,13 @@ def save(
         for setting, file in files.items():
             target = unfinished / _FILES / kept[setting]
             target.parent.mkdir(mode=0o700)
-            shutil.copyfile(file, target)
+            if file.is_relative_to(root / "data"):  # of another version: it is never changed, and may be removed
+                target.hardlink_to(file)
+            else:
+                shutil.copyfile(file, target)
             target.chmod(0o600)
+        if splits:
+            shutil.copytree(splits, unfinished / _SPLITS)
         for picture, content in (thumbnails or {}).items():
             write_whole(unfinished / _THUMBNAILS / safe_name(picture), content)
         told = {
@@ -139,6 +161,7 @@ def save(
             "files": kept,
             "created": time.time(),
             "preview": dict(preview),
+            "of": of,
         }
         write_whole(unfinished / "dataset.json", json.dumps(told, ensure_ascii=False, indent=1))
         unfinished.rename(root / "data" / identity)
@@ -162,6 +185,11 @@ def remove(root: Path, name: str) -> None:
             raise RequestError(
                 f"{dataset.name} is used by the run {folder.name}, which is {now.state}: "
                 "wait until it has ended, or stop it first"
+            )
+    for other in saved(root):
+        if other.id != dataset.id and _lies_in(other, dataset.folder):
+            raise RequestError(
+                f"{other.name} is a version of {dataset.name} and reads its files: remove that one first"
             )
     dataset.folder.rename(gone := dataset.folder.with_name(f".{dataset.id}"))  # at once for whoever looks
     shutil.rmtree(gone)
@@ -192,14 +220,28 @@ def of_run(root: Path, run: Run) -> DataSet:
     Raises:
         RequestError: it is no run, or names no data.
     """
-    settings = {name: value for name, value in run.settings().items() if name in _DEFAULTS and value != _DEFAULTS[name]}
-    rows = settings.get("dataset_name") or settings.get("train_file")
-    if not rows:
-        raise RequestError(f"{run.folder.name} names no data")
+    settings = settings_of(run)
     for dataset in listed(root):
         if _placed(dataset.settings) == _placed(settings):
             return dataset
-    return save(root, Path(rows).stem, run.record()["task"], settings, {})
+    return save(root, stem(settings), run.record()["task"], settings, {})
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """The settings of a run that say where its data are, how they are read and divided.
+
+    Raises:
+        RequestError: it is no run, or names no data.
+    """
+    settings = {name: value for name, value in run.settings().items() if name in _DEFAULTS and value != _DEFAULTS[name]}
+    if not stem(settings):
+        raise RequestError(f"{run.folder.name} names no data")
+    return settings
+
+
+def stem(settings: Mapping[str, Any]) -> str:
+    """What data would be called if nobody named them."""
+    return Path(settings.get("dataset_name") or settings.get("train_file") or "").stem
 
 
 def _free_name(root: Path, name: str) -> str:
@@ -215,8 +257,14 @@ def _uses(folder: Path, dataset: DataSet) -> bool:
     """Whether a run reads the data set."""
     with contextlib.suppress(RequestError, OSError):
         used, own = _placed(Run(folder).settings()), _placed(dataset.settings)
-        return used.get("dataset_name") == own.get("dataset_name")
+        return all(used.get(name) == own.get(name) for name in ("dataset_name", "curation_file"))
     return False  # removed in this moment
+
+
+def _lies_in(dataset: DataSet, folder: Path) -> bool:
+    """Whether files that a data set reads lie in a folder."""
+    places = (Path(dataset.settings.get(name) or "") for name in _PLACES)
+    return any(place.is_absolute() and place.is_relative_to(folder.resolve()) for place in places)
 
 
 def _placed(settings: Mapping[str, Any]) -> dict[str, Any]:

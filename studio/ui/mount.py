@@ -8,6 +8,7 @@ import safehttpx
 from fastapi import FastAPI
 from gradio import processing_utils
 
+from studio.evaluation import coloured
 from studio.ui import theme
 from studio.ui.security import UPLOAD_BYTES
 
@@ -29,6 +30,7 @@ def mounted(page: gr.Blocks, *, show_error: bool = True) -> FastAPI:
         page,
         path="/",
         theme=theme.theme(),
+        css=coloured.STYLE,
         css_paths=_FILES / "page.css",
         favicon_path=str(_FILES / "favicon.svg"),
         footer_links=[],

@@ -17,9 +17,9 @@ from studio.jobs import control
 from studio.jobs.queue import Queue
 from studio.jobs.standing import GOING, standing
 from studio.runs import Run
-from studio.ui import children, words
+from studio.ui import children, profiles, words
 from studio.ui.charts import Charts, best_step
-from studio.ui.shared import Shared
+from studio.ui.shared import Draft, Shared
 
 _LOOKS_S = 2
 _IS_SEEN = "(_, ...rest) => [Boolean(document.querySelector('#run-head')?.offsetParent), ...rest]"
@@ -33,6 +33,7 @@ _ACTIONS = {  # button: label, the states in which it is offered
     "first": ("Start next", {"queued"}),
     "cancel": ("Take out of the queue", {"queued"}),
     "clone": ("Clone & edit", None),
+    "evaluate": ("Evaluate", {"finished"}),
     "try": ("Try it", {"finished"}),
     "delete": ("Delete", None),
 }
@@ -69,6 +70,7 @@ def screen(shared: Shared) -> None:
     charts = Charts()
     with gr.Accordion("Test result", open=True):
         result = gr.HTML(elem_id="run-result")
+    profiles.section(shared)
     with gr.Accordion("What it printed", open=False):
         search = gr.Textbox(placeholder="only lines with ...", show_label=False, container=False)
         log = gr.Textbox(show_label=False, lines=16, max_lines=16, elem_id="run-log", autoscroll=True, buttons=["copy"])
@@ -118,9 +120,13 @@ def screen(shared: Shared) -> None:
     for name in ("stop", "resume", "first", "cancel"):
         buttons[name].click(functools.partial(carried_out, name), shared.run, [sure, shared.run]).then(look, **looked)
     buttons["clone"].click(
-        lambda run: (run, gr.Tabs(selected="train")), shared.run, [shared.draft, shared.tabs], show_progress="hidden"
+        lambda run: (Draft(run), gr.Tabs(selected="train")),
+        shared.run,
+        [shared.draft, shared.tabs],
+        show_progress="hidden",
     )
-    buttons["try"].click(lambda: gr.Tabs(selected="try"), outputs=shared.tabs, show_progress="hidden")
+    for name in ("evaluate", "try"):
+        buttons[name].click(functools.partial(gr.Tabs, selected=name), outputs=shared.tabs, show_progress="hidden")
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

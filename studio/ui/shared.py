@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -29,6 +29,13 @@ class Runs:
             return self._rows
 
 
+class Draft(NamedTuple):
+    """The run whose settings the Train form starts from; and the data set, where it is to be another than the run's."""
+
+    run: str
+    dataset: str | None = None
+
+
 @dataclass(frozen=True)
 class Shared:
     """Handed to every screen, which builds itself inside its tab.
@@ -40,7 +47,7 @@ class Shared:
     root: Path  # the run root
     runs: Runs
     page: gr.Blocks
-    tabs: gr.Tabs  # the ids are data, train, runs, compare, try
+    tabs: gr.Tabs  # the ids are data, train, runs, evaluate, compare, try
     dataset: gr.State  # the id of the chosen data set (studio.ui.datasets)
     run: gr.BrowserState  # the name of the chosen run; survives a reload
-    draft: gr.State  # the name of the run whose settings the Train form starts from
+    draft: gr.State  # a Draft, or None

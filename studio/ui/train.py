@@ -17,7 +17,7 @@ from studio.recipe import Recipe
 from studio.runs import Run
 from studio.ui import catalogue, children, datasets, forms
 from studio.ui.escape import plain
-from studio.ui.shared import Shared
+from studio.ui.shared import Draft, Shared
 
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
 _OF_THE_FORM = {"max_seq_length", "image_size", "augmentation"}  # of the settings of data, what concerns training
@@ -49,13 +49,13 @@ def screen(shared: Shared) -> None:
     @gr.render(
         inputs=wanted, triggers=[wanted.change], concurrency_limit=1, show_progress="hidden"
     )  # two at once would mix up their fields
-    def form(of: tuple[str | None, str | None, str | None]) -> None:
+    def form(of: tuple[str | None, str | None, Draft | None]) -> None:
         data_id, stem, draft = of
         data = datasets.read(shared.root, data_id) if data_id else None
         one = recipe_files.load(RECIPES / f"{stem}.py") if stem else None
         if data and one and data.task == one.task:  # otherwise the recipe is just being chosen anew
             if draft:
-                gr.Markdown(f"The form starts from the settings of **{plain(draft)}**.")
+                gr.Markdown(f"The form starts from the settings of **{plain(draft.run)}**.")
             _Form(shared, one, data.settings, _settings_of(shared, draft, one)).build()
 
 
@@ -216,20 +216,20 @@ def _recipes_for(shared: Shared, data_id: str | None, stem: str | None):
     return gr.Dropdown(choices=fitting, value=stem if stem in stems else next(iter(stems), None))
 
 
-def _settings_of(shared: Shared, draft: str | None, one: Recipe) -> dict[str, Any]:
+def _settings_of(shared: Shared, draft: Draft | None, one: Recipe) -> dict[str, Any]:
     """The settings that a former run of the same recipe had."""
-    folder = shared.root / draft if draft else None
+    folder = shared.root / draft.run if draft else None
     if not folder or Run(folder).record()["recipe"] != one.path.stem:
         return {}
     return Run(folder).settings()
 
 
-def _from_run(shared: Shared, draft: str | None) -> list:
+def _from_run(shared: Shared, draft: Draft | None) -> list:
     """Data set and recipe of the run whose settings the form is to start from."""
     if not draft:
         return [gr.skip(), gr.skip()]
-    run = Run(shared.root / draft)
-    data = datasets.of_run(shared.root, run)
+    run = Run(shared.root / draft.run)
+    data = datasets.read(shared.root, draft.dataset) if draft.dataset else datasets.of_run(shared.root, run)
     known = [(f"{found.name} ({found.task.replace('-', ' ')})", found.id) for found in datasets.listed(shared.root)]
     return [gr.Dropdown(choices=known, value=data.id), run.record()["recipe"]]
 

@@ -9,17 +9,17 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import RequestError, RunError
-from studio.serving.client import MOST_BYTES, Answer, Item, Models
+from studio.serving.client import MOST_BYTES, Answer, Models
 from studio.ui import sketch, tryout_file
 from studio.ui.children import ask as ask_child
 from studio.ui.shared import Shared
 from studio.ui.tryable import Tryable, Tryables
+from studio.ui.tryout_answer import AnswerBox, Asked, content
 from studio.ui.words import message
 
 _EMPTY = """### Nothing to try yet
 When a run has finished, its model answers here. Start one on the **Train** screen; the sample data take a few minutes.
 """
-_MOST_BARS = 10
 _REMEMBERED = 50  # answers
 _EXAMPLES = 6
 _LONGEST = 300  # characters of a text in the table of answers
@@ -71,7 +71,7 @@ def screen(shared: Shared) -> None:
                 ask_drawing = gr.Button("Ask about the drawing", variant="primary")
         status = gr.HTML()
         with gr.Row():
-            bars = [gr.Label(num_top_classes=_MOST_BARS, visible=False) for _ in range(2)]
+            boxes = [AnswerBox(models, runs) for _ in range(2)]
         with gr.Column(visible=False) as log:
             table = gr.Dataframe(
                 headers=_COLUMNS, datatype="str", interactive=False, wrap=True, buttons=[], label="Previous answers"
@@ -146,14 +146,13 @@ def screen(shared: Shared) -> None:
         missing = "" if file else "Choose a picture first."
         if file and Path(file).stat().st_size > MOST_BYTES:
             missing = f"This file is larger than the {MOST_BYTES // 1_000_000} MB that a picture may have."
-        content = b"" if missing else Path(file).read_bytes()
-        told = "" if missing else Path(file).name
-        yield from _answers(models, runs, (one, other), content, told, missing, past, progress)
+        item, told = (b"", "") if missing else (Path(file), Path(file).name)
+        yield from _answers(models, runs, (one, other), item, told, missing, past, progress)
 
     def about_drawing(one, other, strokes, inverted, past, progress=gr.Progress()):  # noqa: B008
-        content = sketch.drawn(strokes, inverted)
-        missing = "" if content else "Draw something first: choose the brush on the left, then draw."
-        yield from _answers(models, runs, (one, other), content or b"", "drawing", missing, past, progress)
+        item = sketch.drawn(strokes, inverted)
+        missing = "" if item else "Draw something first: choose the brush on the left, then draw."
+        yield from _answers(models, runs, (one, other), item or b"", "drawing", missing, past, progress)
 
     def unload():
         count = models.unload()
@@ -173,7 +172,7 @@ def screen(shared: Shared) -> None:
     examples.click(fill, [examples, known], [text, pair], **quiet)
     text.focus(warm, first, None, **quiet)
     picture.upload(warm, first, None, **quiet)
-    outputs = [status, *bars, log, table, past]
+    outputs = [status, *boxes[0].outputs, *boxes[1].outputs, log, table, past]
     asking = {"concurrency_limit": 4, "show_progress_on": status}
     gr.on([text.submit, pair.submit, ask_text.click], about_text, [first, second, text, pair, past], outputs, **asking)
     ask_picture.click(about_picture, [first, second, picture, past], outputs, **asking)
@@ -186,29 +185,30 @@ def _answers(
     models: Models,
     runs: Tryables,
     names: tuple[str | None, str | None],
-    item: Item,
+    asked: Asked,
     told: str,
     missing: str,
     past: list[list[str]],
     progress: gr.Progress,
 ) -> Iterator[tuple[Any, ...]]:
-    """Updates of status, both bars, the table of previous answers and what is in it, as the answers come."""
+    """Updates of status, both answers, the table of previous answers and what is in it, as the answers come."""
+    shown, passing = [AnswerBox.hidden(), AnswerBox.hidden()], ""
     if missing:
-        yield message(missing), *(gr.skip(),) * 5
+        yield message(missing), *(gr.skip(),) * len(shown[0] + shown[1]), *(gr.skip(),) * 3
         return
-    bars, passing = [gr.Label(visible=False), gr.Label(visible=False)], ""
     try:
+        item = content(asked)
         chosen = [runs.named(name) for name in names if name]
         with models.lease(*(run.folder for run in chosen)):  # both begin to load at once
             for place, run in enumerate(chosen or [runs.named(None)]):
                 loading = lambda s, run=run: progress(min(s / _USUAL_S, 0.95), f"Loading {run.name}")  # noqa: E731
                 answer = models.ask(run.folder, [item], loading)[0]
-                bars[place] = gr.Label(answer.scores, label=run.name, visible=True)
+                shown[place] = AnswerBox.shown(run, asked, answer)
                 past = [_row(told, run, answer), *past][:_REMEMBERED]
                 passing += _passing(answer, run)
-                yield message(passing), *bars, gr.Column(visible=True), past, past
+                yield message(passing), *shown[0], *shown[1], gr.Column(visible=True), past, past
     except (RequestError, RunError) as fault:
-        yield message(f"There is no answer: {fault}"), *bars, gr.skip(), gr.skip(), past
+        yield message(f"There is no answer: {fault}"), *shown[0], *shown[1], gr.skip(), gr.skip(), past
 
 
 def _row(told: str, run: Tryable, answer: Answer) -> list[str]:

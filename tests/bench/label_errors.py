@@ -13,6 +13,7 @@ import numpy as np
 
 from studio.data import alike, load, preview
 from studio.data.features import features
+from studio.data.progress import progress
 from studio.data.quality.doubts import out_of_sample, rank, words
 from studio.data.quality.items import gather
 
@@ -37,7 +38,8 @@ def main(place: str, target: Path) -> None:
     rows = np.flatnonzero(items.split == 0)
     labels, contents = items.labels[rows], items.contents[rows]
     begin = time.perf_counter()
-    seen = features(items.rows.select(rows))
+    with progress() as bar:
+        seen = features(items.rows.select(rows), bar)
     seconds = time.perf_counter() - begin
     views = {"a small network": [seen]}
     if not items.is_image:
@@ -67,7 +69,7 @@ def _trial(views: list, labels: np.ndarray, contents: np.ndarray, share: float, 
     given = labels.copy()
     given[turned] = (labels[turned] + chance.integers(1, labels.max() + 1, len(turned))) % (labels.max() + 1)
     probabilities = out_of_sample(views, given, contents)
-    ranked = rank(given, probabilities)
+    ranked, _ = rank(given, probabilities)
     hits = np.isin(ranked, turned)
     return len(ranked), hits.mean(), hits.sum() / len(turned), hits[: len(turned)].mean()
 

@@ -18,8 +18,11 @@ import numpy as np
 from PIL import Image, ImageStat
 
 from studio.config import ImageData, TextData
-from studio.data import alike, sources, splits
+from studio.data import alike, load, preview, sources, splits
 from studio.data.decode import UnreadablePicture, decode
+from studio.data.progress import progress
+from studio.data.quality.items import gather
+from studio.data.quality.report import check
 from studio.data.readable import readable
 from studio.errors import RequestError
 
@@ -29,18 +32,19 @@ _GOOD = 24  # pictures of each of two classes beside the one on trial
 def main(folder: Path, target: Path) -> None:
     with (folder / "MANIFEST.csv").open(newline="") as file:
         trials = list(csv.DictReader(file))
-    lines = ["| file | what is wrong | expected | seen |", "| --- | --- | --- | --- |"]
+    lines = ["| file | what is wrong | expected | seen | `check` finds |", "| --- | --- | --- | --- | --- |"]
     for trial in trials:
         path = folder / trial["file"]
         with tempfile.TemporaryDirectory() as scratch:
             datasets.config.HF_DATASETS_CACHE = Path(scratch) / "cache"
             seen = _WAYS[path.parent.name](path, Path(scratch)).replace(f"{path}", path.name)
-        lines.append(
-            "| " + " | ".join(map(_cell, (trial["file"], trial["what_is_wrong"], trial["expected"], seen))) + " |"
-        )
+            checked = _checked(path, Path(scratch))
+        cells = (trial["file"], trial["what_is_wrong"], trial["expected"], seen, checked)
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
         print(lines[-1], flush=True)
     target.write_text(
-        "# Messy files\n\nWhat comes out when each of these files is read and divided for training. "
+        "# Messy files\n\nWhat comes out when each of these files is read and divided for training, and what "
+        "`python -m studio check` finds in it beforehand. "
         "Made by `make messy DATA=FOLDER`.\n\n"
         "Texts are read by `studio.data.sources` and divided by `studio.data.splits`. A picture stands as one of "
         f"{2 * _GOOD + 1} in a folder of two classes, the others being good; archives are read like any data.\n\n"
@@ -118,6 +122,18 @@ def _archive(path: Path, scratch: Path) -> str:
     after = {file for file in scratch.rglob("*") if inside not in file.parents} - before - {inside}
     outside = len(after) + sum(Path(name).exists() for name in absolute)
     return f"{outcome}. {outside} files outside, {sum(f.is_file() for f in inside.rglob('*'))} inside"
+
+
+def _checked(path: Path, scratch: Path) -> str:
+    """The findings of the data check by kind; of a picture, in the folder that it was put into."""
+    place = scratch / "photos" if path.parent.name == "images" else path
+    try:
+        task, data = preview.settings([f"--dataset_name={place}"])
+        source = load.curated(data)
+    except RequestError:
+        return "refused, as it is in training"
+    report = check(gather(source), source, data, task, progress())
+    return ", ".join(f"{finding.kind} ({finding.count:,})" for finding in report.findings) or "nothing"
 
 
 _WAYS = {"text": _texts, "images": _pictures, "archives": _archive}

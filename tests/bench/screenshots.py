@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.bench.served import opened
 
-_SCREENS = ("Data", "Train", "Runs", "Compare", "Try")
+_SCREENS = ("Data", "Train", "Runs", "Evaluate", "Compare", "Try")
 
 
 def main(root: Path, target: Path) -> None:

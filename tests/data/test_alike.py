@@ -129,7 +129,7 @@ def test_a_changed_copy_of_a_picture_is_near_it_and_other_pictures_are_not(chang
 def test_hashes_of_many_pictures_are_compared_block_by_block(monkeypatch):
     monkeypatch.setattr(alike, "_COMPARED", 18)
     hashes = np.array([0, 2**64 - 1, 0b1111, 7 << 60, 0b11111, 2**63 + 2**64 // 4], np.uint64)
-    pairs = {(a, b) for a, b in alike._near_pictures(hashes).T.tolist() if a != b}
+    pairs = {(a, b) for a, b in alike.near_pictures(hashes).T.tolist() if a != b}
     expected = {
         (a, b) for a in range(6) for b in range(6) if a != b and (int(hashes[a]) ^ int(hashes[b])).bit_count() <= 4
     }

@@ -12,6 +12,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import InferenceClient
 
+from studio.evaluation.explain import explain
 from studio.predictor import Predictor
 from tests.conftest import ROOT
 from tests.serving.conftest import png
@@ -33,9 +34,9 @@ def image_server(models, image_classifier):
         yield server
 
 
-def post(server, **more) -> httpx2.Response:
+def post(server, path="/predict", **more) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {server.token}"} | more.pop("headers", {})
-    return httpx2.post(f"{server.url}/predict", headers=headers, trust_env=False, **more)
+    return httpx2.post(f"{server.url}{path}", headers=headers, trust_env=False, timeout=60, **more)
 
 
 def expected(folder, item) -> dict[str, float]:
@@ -75,6 +76,44 @@ def test_one_bad_picture_does_not_spoil_the_others(image_server):
     assert "damaged" in second["error"]
 
 
+def test_an_answer_is_explained_word_by_word(text_server, text_classifier):
+    wish = {"inputs": "a good film", "parameters": {"label": "good"}}
+    found = post(text_server, "/explain", json=wish).json()
+    expected = explain(Predictor(text_classifier, device="cpu"), "a good film", "good").told()
+    assert found["label"] == "good" and found["complete"]
+    for ours, theirs in zip(found["words"], expected["words"], strict=True):
+        assert ours["score"] == pytest.approx(theirs.pop("score"), abs=1e-4) and theirs.items() <= ours.items()
+    best = post(text_server, json={"inputs": "a good film"}).json()[0][0]["label"]
+    assert post(text_server, "/explain", json={"inputs": "a good film"}).json()["label"] == best
+
+
+def test_an_answer_to_a_picture_is_explained_by_its_parts(image_server):
+    raw = post(image_server, "/explain", content=png("red"), headers={"Content-Type": "image/png"}).json()
+    wish = {"inputs": base64.b64encode(png("red")).decode(), "parameters": {"label": raw["label"]}}
+    assert post(image_server, "/explain", json=wish).json() == raw
+    assert [len(row) for row in raw["grid"]] == [4] * 4
+    assert base64.b64decode(raw["overlay"]).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "status, word, body",
+    [
+        (422, "JSON", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
+        (422, "one text", {"json": {"inputs": ["a", "b"]}}),
+        (422, "one text", {"json": {}}),
+        (422, "at most 1,000,000 characters", {"json": {"inputs": "a" * 1_000_001}}),
+        (422, "no label 'splendid'", {"json": {"inputs": "a", "parameters": {"label": "splendid"}}}),
+        (422, "top_k", {"json": {"inputs": "a", "parameters": {"top_k": 1}}}),
+        (415, "takes texts", {"content": b"x", "headers": {"Content-Type": "image/png"}}),
+        (415, "text/plain", {"content": b"x", "headers": {"Content-Type": "text/plain"}}),
+        (413, "more than 64 MB", {"content": b"x" * 64_000_001, "headers": {"Content-Type": "application/json"}}),
+    ],
+)
+def test_a_bad_wish_for_an_explanation_is_refused_with_the_reason(text_server, status, word, body):
+    answer = post(text_server, "/explain", **body)
+    assert (answer.status_code, word in answer.json()["error"]) == (status, True), answer.text
+
+
 @pytest.mark.parametrize(
     "status, word, body",
     [
@@ -109,7 +148,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(image_server):
     assert connection.getresponse().status == 413
 
 
-@pytest.mark.parametrize("path", ["/predict", "/health", "/ready", "/openapi.json", "/nothing"])
+@pytest.mark.parametrize("path", ["/predict", "/explain", "/health", "/ready", "/openapi.json", "/nothing"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}])
 def test_no_other_site_reaches_any_route(text_server, path, method, headers):

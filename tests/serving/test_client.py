@@ -49,6 +49,15 @@ def test_two_models_at_most_are_in_memory(models, text_classifier, image_classif
     assert models.loaded() == [] == servers()
 
 
+def test_answers_are_explained_with_what_was_asked(models, text_classifier, image_classifier):
+    why = models.explain(text_classifier, "a good film", HOSTILE)
+    assert why.label == HOSTILE and [word.text for word in why.words] == ["a", "good", "film"]
+    why = models.explain(image_classifier, png("red"), "bee")
+    assert why.label == "bee" and why.overlay.startswith(b"\x89PNG")
+    with pytest.raises(RequestError, match="no label 'wasp'"):
+        models.explain(image_classifier, png("red"), "wasp")
+
+
 @pytest.mark.slow
 def test_a_killed_server_is_started_again_by_the_next_question(models, text_classifier):
     first = models.ask(text_classifier, ["good film"])

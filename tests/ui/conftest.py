@@ -6,13 +6,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from studio.ui import datasets
 from tests.conftest import NO_BROWSER
 
 ROOT = Path(__file__).parent.parent.parent
@@ -90,6 +91,24 @@ def start_page() -> Callable[..., Page]:
         raise AssertionError("the page did not come up: " + (root / "page.log").read_text())
 
     return start
+
+
+@pytest.fixture(scope="module")
+def page_server(start_page, tmp_path_factory) -> Iterator[Page]:
+    """A page over a run root that is empty at first, which may open whatever a test has written."""
+    root = tmp_path_factory.mktemp("page") / "runs"
+    root.mkdir()
+    page = start_page(root, env={"STUDIO_DATA_ROOTS": str(tmp_path_factory.getbasetemp())})
+    yield page
+    end(page)
+
+
+@pytest.fixture
+def nothing_saved(page_server) -> Iterator[None]:
+    """Removes the data sets that a test has kept on the page."""
+    yield
+    for dataset in datasets.saved(page_server.root):
+        datasets.remove(page_server.root, dataset.id)
 
 
 @pytest.fixture(scope="session")

@@ -7,26 +7,11 @@ import pytest
 from playwright.sync_api import expect
 
 from studio.ui import datasets
-from tests.ui.conftest import end
 
 SECONDS = 1000
 
 
-@pytest.fixture(scope="module")
-def server(start_page, tmp_path_factory):
-    """One page for these tests, which may open what any of them has written."""
-    root = tmp_path_factory.mktemp("data-screen") / "runs"
-    root.mkdir()
-    page = start_page(root, env={"STUDIO_DATA_ROOTS": str(tmp_path_factory.getbasetemp())})
-    yield page
-    end(page)
-
-
-@pytest.fixture(autouse=True)
-def nothing_saved(server):
-    yield
-    for dataset in datasets.saved(server.root):
-        datasets.remove(server.root, dataset.id)
+pytestmark = pytest.mark.usefixtures("nothing_saved")
 
 
 def open_page(page, server):
@@ -55,8 +40,8 @@ def table(path, rows, header=("text", "label")):
     return path
 
 
-def test_an_upload_is_looked_at_saved_and_trained_on_and_survives_a_reload(server, browser_page, reviews):
-    open_page(browser_page, server)
+def test_an_upload_is_looked_at_saved_and_trained_on_and_survives_a_reload(page_server, browser_page, reviews):
+    open_page(browser_page, page_server)
     browser_page.locator("input[type=file]").first.set_input_files(reviews)
     expect(browser_page.get_by_text("reviews.csv").first).to_be_visible()
     browser_page.get_by_role("button", name="Look at it").click()
@@ -66,33 +51,33 @@ def test_an_upload_is_looked_at_saved_and_trained_on_and_survives_a_reload(serve
     browser_page.get_by_label("Save as").fill("My reviews")
     browser_page.get_by_role("button", name="Save and train on it").click()
     expect(browser_page.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
-    (kept,) = datasets.saved(server.root)
+    (kept,) = datasets.saved(page_server.root)
     assert kept.name == "My reviews" and kept.files["dataset_name"].read_bytes() == reviews.read_bytes()
-    open_page(browser_page, server)
+    open_page(browser_page, page_server)
     browser_page.get_by_role("button", name="Show it").click()
     expect(browser_page.get_by_text("My reviews, as it was saved.")).to_be_visible()
     browser_page.get_by_role("button", name="Remove", exact=True).click()
     browser_page.get_by_role("button", name="Remove it for good").click()
     expect(browser_page.get_by_text("None yet")).to_be_visible()
-    assert datasets.saved(server.root) == []
+    assert datasets.saved(page_server.root) == []
 
 
-def test_a_folder_of_pictures_is_shown_and_saved_without_a_copy(server, browser_page, photos, tmp_path):
+def test_a_folder_of_pictures_is_shown_and_saved_without_a_copy(page_server, browser_page, photos, tmp_path):
     shutil.copytree(photos, tmp_path / "photos")
-    open_page(browser_page, server)
+    open_page(browser_page, page_server)
     look_at(browser_page, tmp_path / "photos")
     well(browser_page)
     expect(browser_page.get_by_label("of 24")).to_have_count(24)
     browser_page.get_by_role("button", name="Save and train on it").click()
     expect(browser_page.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
-    (kept,) = datasets.saved(server.root)
+    (kept,) = datasets.saved(page_server.root)
     assert kept.settings == {"dataset_name": str(tmp_path / "photos")} and kept.files == {}
     assert len(kept.thumbnails) == 24
 
 
-def test_columns_that_cannot_be_told_are_chosen_by_hand(server, browser_page, tmp_path):
+def test_columns_that_cannot_be_told_are_chosen_by_hand(page_server, browser_page, tmp_path):
     rows = [(f"a longer sentence {i}", "ab"[i % 2], "xyz"[i % 3]) for i in range(60)]
-    open_page(browser_page, server)
+    open_page(browser_page, page_server)
     look_at(browser_page, table(tmp_path / "t.csv", rows, ("one", "two", "three")))
     expect(browser_page.get_by_role("alert")).to_contain_text("name it with ‘Label column’", timeout=60 * SECONDS)
     pick(browser_page, "Label column", "three")
@@ -103,25 +88,25 @@ def test_columns_that_cannot_be_told_are_chosen_by_hand(server, browser_page, tm
     expect(browser_page.get_by_role("button", name="Look again before saving")).to_be_disabled()
 
 
-def test_a_place_outside_the_roots_is_refused(server, browser_page):
-    open_page(browser_page, server)
+def test_a_place_outside_the_roots_is_refused(page_server, browser_page):
+    open_page(browser_page, page_server)
     look_at(browser_page, "/etc/passwd")
     expect(browser_page.get_by_role("alert")).to_contain_text("outside the folders that this page may open")
 
 
-def test_a_phone_needs_no_sideways_scrolling(server, browser_page, tmp_path):
+def test_a_phone_needs_no_sideways_scrolling(page_server, browser_page, tmp_path):
     browser_page.set_viewport_size({"width": 390, "height": 844})
     rows = [(f"{i} {'verylongword' * 30}", "class " + "ab"[i % 2] * 60) for i in range(60)]
-    open_page(browser_page, server)
+    open_page(browser_page, page_server)
     look_at(browser_page, table(tmp_path / "wide.csv", rows))
     well(browser_page)
     expect(browser_page.get_by_label("Save as")).to_be_visible()
     assert browser_page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_columns_without_a_header_row_get_names(server, browser_page, tmp_path):
+def test_columns_without_a_header_row_get_names(page_server, browser_page, tmp_path):
     rows = [(f"a sentence {i}", "ab"[i % 2]) for i in range(60)]
-    open_page(browser_page, server)
+    open_page(browser_page, page_server)
     look_at(browser_page, table(tmp_path / "bare.csv", rows[1:], rows[0]))
     well(browser_page)
     expect(browser_page.get_by_text("has no header row")).to_be_visible()
@@ -133,4 +118,4 @@ def test_columns_without_a_header_row_get_names(server, browser_page, tmp_path):
     )
     browser_page.get_by_role("button", name="Save and train on it").click()
     expect(browser_page.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
-    assert datasets.saved(server.root)[0].settings["column_names"] == ["remark", "mood"]
+    assert datasets.saved(page_server.root)[0].settings["column_names"] == ["remark", "mood"]

@@ -95,6 +95,38 @@ def test_an_id_that_is_none_is_refused(tmp_path, upload, name):
     assert kept.folder.exists()
 
 
+def decided(root, upload, of, name="Reviews, checked"):
+    file = upload.with_name("decisions.json")
+    file.write_text('{"version": 1}')
+    files = of.files | {"curation_file": file}
+    return datasets.save(
+        root, name, of.task, of.settings | {"curation_file": str(file)}, TOLD, files, of=of.of or of.id
+    )
+
+
+def test_versions_are_listed_with_what_they_are_of_and_share_its_files(tmp_path, upload):
+    first = saved(tmp_path, upload)
+    other, second, third = saved(tmp_path, upload, "Other"), *(decided(tmp_path, upload, first) for _ in range(2))
+    for one in (first, second, third):
+        assert [found.id for found in datasets.versions(tmp_path, one.id)] == [third.id, second.id, first.id]
+    assert [found.id for found in datasets.versions(tmp_path, other.id)] == [other.id]
+    assert second.name != third.name and second.files["curation_file"].read_text() == '{"version": 1}'
+    assert second.files["dataset_name"].samefile(first.files["dataset_name"])
+    datasets.remove(tmp_path, first.id)
+    assert "good,a" in datasets.read(tmp_path, second.id).files["dataset_name"].read_text()
+
+
+def test_a_run_on_another_version_holds_nothing_back(tmp_path, upload):
+    settings = {"dataset_name": str(upload)}
+    first = datasets.save(tmp_path, "Reviews", "text-classification", settings, TOLD)
+    second = decided(tmp_path, upload, first)
+    run = run_on(tmp_path, upload, "running")
+    write_whole(run.config, f"dataset_name: '{upload}'\ncuration_file: {second.settings['curation_file']}\n")
+    datasets.remove(tmp_path, first.id)
+    with pytest.raises(RequestError, match="is used by the run some-run"):
+        datasets.remove(tmp_path, second.id)
+
+
 def test_a_damaged_data_set_does_not_hide_the_others(tmp_path, upload):
     good, bad = saved(tmp_path, upload), saved(tmp_path, upload)
     (bad.folder / "dataset.json").write_text('{"id": ')

@@ -286,7 +286,7 @@ def test_on_a_space_visitors_may_only_try_and_who_logs_in_may_do_the_rest(tmp_pa
         labels = [component["props"]["label"] for component in components if component["type"] == "tabitem"]
         return login_page.status_code, [label for label in labels if label in screens]
 
-    screens = ["Data", "Train", "Runs", "Compare", "Try"]  # which have tabs of their own
+    screens = ["Data", "Train", "Runs", "Evaluate", "Compare", "Try"]  # which have tabs of their own
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     assert in_a_loop(tabs(Login(TOKEN), {})) == (401, ["Try"])
     assert in_a_loop(tabs(Login(TOKEN), bearer)) == (401, screens)

@@ -199,7 +199,7 @@ def test_nothing_that_comes_from_data_is_live(page, tab, tmp_path):
 def test_no_screen_scrolls_sideways_on_a_phone(page, tab):
     tab.set_viewport_size({"width": 390, "height": 844})
     tab.goto(page.url)
-    for screen in ("Data", "Train", "Runs", "Compare", "Try"):
+    for screen in ("Data", "Train", "Runs", "Evaluate", "Compare", "Try"):
         go(tab, screen)
         tab.wait_for_timeout(1500)
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390, screen

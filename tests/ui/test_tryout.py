@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from studio.runs import Run
 from tests.conftest import HOSTILE
 from tests.jobs.conftest import until
+from tests.serving.conftest import png
 from tests.ui.conftest import end
 
 PATIENCE_MS = 90_000  # two models that load on busy cores
@@ -84,6 +85,38 @@ def test_two_models_answer_side_by_side_and_previous_answers_stay(server, page):
     assert not served(server)
     page.get_by_role("button", name="Clear", exact=True).click()
     expect(past(page, "a bad day")).to_have_count(0, timeout=PATIENCE_MS)
+
+
+def test_an_answer_to_a_text_is_explained_in_colours(page):
+    choose(page, "Model", "one")
+    text = page.get_by_label("Text", exact=True)
+    text.fill(f"a good film {HOSTILE}")
+    text.press("Enter")
+    page.get_by_role("button", name="Why?").click(timeout=PATIENCE_MS)
+    expect(page.locator("mark", has_text="good")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("not whether that is right")).to_be_visible()
+    page.get_by_label("Label to explain").click()
+    page.get_by_role("option", name="bad", exact=True).click()
+    page.get_by_role("button", name="Why?").click()
+    expect(page.get_by_text("moved the model towards 'bad'")).to_be_visible(timeout=PATIENCE_MS)
+    text.fill("a bad day")
+    text.press("Enter")
+    expect(past(page, "a bad day")).to_have_count(1, timeout=PATIENCE_MS)
+    expect(page.locator("mark")).to_have_count(0)  # it was about another text
+
+
+def test_an_answer_to_a_picture_is_explained_beside_it(page, tmp_path):
+    choose(page, "Model", "digits")
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(png("red"))
+    with page.expect_response(lambda answer: "/upload" in answer.url):
+        page.locator("input[type=file][accept*=image]").first.set_input_files(photo)
+    page.wait_for_timeout(_SENDS_MS)
+    page.get_by_role("button", name="Ask about the picture").click()
+    page.get_by_role("button", name="Why?").click(timeout=PATIENCE_MS)
+    shown = page.locator(".explained img")
+    expect(shown).to_have_count(2, timeout=PATIENCE_MS)
+    assert shown.evaluate_all("all => all.every(one => one.naturalWidth === 480)")
 
 
 def test_nothing_is_asked_without_a_text(page):

@@ -3,6 +3,7 @@
 Confident learning (Northcutt et al. 2021, https://arxiv.org/abs/1911.00068), by the library of its authors.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from cleanlab.filter import find_label_issues
+from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -19,34 +21,41 @@ from sklearn.neighbors import NearestNeighbors
 from studio.data import alike
 from studio.data.alike import column
 from studio.data.carving import deal
-from studio.data.quality.items import Finding, Items, count
+from studio.data.curation import Curation, Relabel
+from studio.data.quality.items import EXAMPLES, Finding, Items, count
 from studio.errors import RequestError
 
 FOLDS = 5
 PREDICTIONS = "predictions.parquet"
 _NEIGHBOURS = 10
 _FAR = 3  # times the spread of the middle half beyond it: far out in Tukey's sense
-_UNSURE = 10  # rows shown
+_TORN = 0.1  # between the probabilities of the two likeliest classes; with less between them, the model is at a loss
+_LABELS = 50  # the commonest, where rows have several
 _SEED = 0
-_REMEDY = "Look at the rows, the most suspicious come first: some are right. The decision leaves them out."
+_REMEDY = "Look at the rows, the most suspicious come first: some are right."
 
 
 def by_features(items: Items, embed: Callable[[np.ndarray], np.ndarray]) -> Iterator[Finding]:
     """Findings about the training rows, by models of frozen features that saw the other folds only.
 
     embed: from positions of rows to features (rows, numbers).
+
+    Raises:
+        RequestError: too few rows to learn from.
     """
-    if items.labels.ndim == 2:
-        raise RequestError("--label_errors is for rows with one label each, and these have several: leave it out")
-    at = _plenty(items)
-    if len(np.unique(items.labels[at])) < 2:
-        raise RequestError(f"--label_errors needs two classes with at least {FOLDS} different training rows each")
+    at, classes = _plenty(items)
+    several = items.labels.ndim == 2
+    if len(classes) < (1 if several else 2):
+        needed = f"two classes with at least {FOLDS} different training rows each"
+        if several:
+            needed = f"a label that at least {FOLDS} different training rows have, and {FOLDS} have not"
+        raise RequestError(f"--label_errors needs {needed}")
     features = embed(at)
-    labels = np.unique(items.labels[at], return_inverse=True)[1]
+    labels = items.labels[at][:, classes] if several else np.searchsorted(classes, items.labels[at])
     views = [features] if items.is_image else [features, words(alike.texts(items.rows.select(at)))]
     probabilities = out_of_sample(views, labels, items.contents[at])
     told = f"of the {len(at):,} training rows, each judged by a model of the others"
-    yield from _label_errors(items, at, labels, probabilities, np.unique(items.labels[at]), told)
+    yield from _label_errors(items, at, labels, probabilities, [items.names[one] for one in classes], told)
     yield from _outliers(items, at, features)
 
 
@@ -57,47 +66,58 @@ def by_run(items: Items, report: Path) -> Iterator[Finding]:
         RequestError: the rows are no longer there.
     """
     table = pq.read_table(report / PREDICTIONS)
-    if pa.types.is_list(table["label"].type):
-        return
     found = pc.index_in(table["row_id"], column(items.rows, "row_id").combine_chunks())
     table, at = table.filter(found.is_valid()), found.drop_null().to_numpy()
     names = [name.removeprefix("probability_") for name in table.column_names if name.startswith("probability_")]
     if not len(at):
         raise RequestError(f"none of the rows that {report.parent} was tested on are in its data any more")
     probabilities = np.stack([table[f"probability_{name}"].to_numpy() for name in names], axis=1).astype(float)
-    labels = np.array([names.index(label) for label in table["label"].to_pylist()])
     told = f"of the {len(at):,} validation and test rows, by the model, which was not trained on them"
-    classes = np.array([items.names.index(name) if name in items.names else -1 for name in names])
-    yield from _label_errors(items, at, labels, probabilities, classes, told)
-    unsure = np.argsort(probabilities.max(axis=1), kind="stable")[: min(_UNSURE, len(at) // 20)]
-    if len(unsure):
-        remarks = [f"{items.label(at[one])}; {_guess(names, probabilities[one])}" for one in unsure]
-        title = f"the {count(len(unsure), 'row', 'rows')} of which the model is least sure"
-        remedy = "They may be unlike all others, or of none of the classes: look at them."
-        yield items.finding("unsure", "note", title, at[unsure], remedy, remarks=remarks[:5])
+    if pa.types.is_list(table["label"].type):
+        labels = np.array([[name in given for name in names] for given in table["label"].to_pylist()])
+        yield from _label_errors(items, at, labels, probabilities, names, told)
+        return
+    labels = np.array([names.index(label) for label in table["label"].to_pylist()])
+    yield from _label_errors(items, at, labels, probabilities, names, told)
+    second, first = np.sort(probabilities, axis=1)[:, -2:].T
+    torn = np.flatnonzero(first - second < _TORN)
+    if len(torn):
+        torn = torn[np.argsort((first - second)[torn], kind="stable")]
+        remarks = [f"{items.label(at[one])}; {_guess(names, probabilities[one])}" for one in torn[:EXAMPLES]]
+        title = f"of {count(len(torn), 'row', 'rows')} the model can hardly tell which of two classes they are"
+        remedy = "They may be unlike all others, or of none of the classes, or of both: look at them."
+        yield items.finding("unsure", "note", title, at[torn], remedy, remarks=remarks)
 
 
 def out_of_sample(views: list[np.ndarray | csr_matrix], labels: np.ndarray, units: np.ndarray) -> np.ndarray:
     """(rows, classes) probabilities by logistic regressions that have not seen the row, nor one of its unit.
 
     views: features (rows, numbers), each learnt from by itself; their answers are averaged.
-    labels: (rows,) class ids from 0 on, every one of them with at least FOLDS units.
+    labels: (rows,) class ids from 0 on, or marks (rows, classes), which are learnt one by one; every class or mark
+        with at least FOLDS units.
     """
     folds = deal(units, labels, FOLDS, _SEED)
-    found = np.zeros((len(labels), labels.max() + 1))
-    for view in views:
-        for fold in range(FOLDS):
-            here = folds == fold
-            model = LogisticRegression(max_iter=1000, C=_strength(view)).fit(view[~here], labels[~here])
-            found[np.ix_(here, model.classes_)] += model.predict_proba(view[here]) / len(views)
-    return found
+    if labels.ndim == 1:
+        return _judged(views, labels, folds)
+    return np.stack([_judged(views, mark.astype(int), folds)[:, 1] for mark in labels.T], axis=1)
 
 
-def rank(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Positions of the rows whose label is probably wrong, the most suspicious first."""
-    return find_label_issues(
+def rank(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the rows whose label is probably wrong, the most suspicious first; what they look like.
+
+    labels: (rows,) class ids, or marks (rows, classes). What the doubted rows look like is told in the same way.
+    """
+    if labels.ndim == 2:
+        wrong = find_multilabel_issues_per_class(
+            [np.flatnonzero(row).tolist() for row in labels], probabilities, filter_by="confident_learning", n_jobs=1
+        )
+        believed = np.where(wrong, np.where(labels, probabilities, 1 - probabilities), np.inf).min(axis=1)
+        ranked = np.argsort(believed, kind="stable")[: np.count_nonzero(wrong.any(axis=1))]
+        return ranked, (labels ^ wrong)[ranked]
+    ranked = find_label_issues(
         labels, probabilities, filter_by="confident_learning", return_indices_ranked_by="normalized_margin", n_jobs=1
     )
+    return ranked, probabilities[ranked].argmax(axis=1)
 
 
 def words(texts: Iterator[str]) -> csr_matrix:
@@ -110,27 +130,70 @@ def _strength(view: np.ndarray | csr_matrix) -> float:
     return 0.01 if isinstance(view, np.ndarray) else 1.0
 
 
-def _plenty(items: Items) -> np.ndarray:
-    """Usable training rows of classes with a row for each fold at least."""
+def _judged(views: list[np.ndarray | csr_matrix], labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """(rows, classes) what models of the other folds say."""
+    found = np.zeros((len(labels), labels.max() + 1))
+    for view in views:
+        for fold in range(FOLDS):
+            here = folds == fold
+            seen = np.unique(labels[~here])
+            if len(seen) == 1:  # of a mark that few rows lack, all of them in this fold
+                found[here, seen[0]] += 1 / len(views)
+                continue
+            model = LogisticRegression(max_iter=1000, C=_strength(view)).fit(view[~here], labels[~here])
+            found[np.ix_(here, model.classes_)] += model.predict_proba(view[here]) / len(views)
+    return found
+
+
+def _plenty(items: Items) -> tuple[np.ndarray, np.ndarray]:
+    """Usable training rows, and the classes that have a row for each fold at least (and whose rows these are)."""
     rows = np.flatnonzero((items.split == 0) & items.usable)
-    different = [len(np.unique(items.contents[rows[items.labels[rows] == at]])) for at in range(len(items.names))]
-    return rows[np.array(different)[items.labels[rows]] >= FOLDS]
+    labels, contents = items.labels[rows], items.contents[rows]
+    if labels.ndim == 2:
+        common = np.argsort(-labels.sum(axis=0), kind="stable")[:_LABELS]
+        enough = [min(len(np.unique(contents[labels[:, at] == has])) for has in (0, 1)) >= FOLDS for at in common]
+        return rows, np.sort(common[enough])
+    enough = [len(np.unique(contents[labels == at])) >= FOLDS for at in range(len(items.names))]
+    return rows[np.array(enough)[labels]], np.flatnonzero(enough)
 
 
 def _label_errors(
-    items: Items, at: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: np.ndarray, told: str
+    items: Items, at: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, names: list[str], told: str
 ) -> Iterator[Finding]:
-    """classes: the positions in items.names of the columns of `probabilities`."""
-    ranked = rank(labels, probabilities)
+    """names: of the columns of `probabilities`."""
+    ranked, meant = rank(labels, probabilities)
     if not len(ranked):
         return
-    names = [items.names[one] for one in classes]
-    remarks = [f"{items.label(at[one])}; {_guess(names, probabilities[one])}" for one in ranked[:5]]
-    agreeing = np.mean(probabilities.argmax(axis=1) == labels)
+    if labels.ndim == 1:
+        remarks = [_guess(names, probabilities[one]) for one in ranked[:EXAMPLES]]
+        agreeing = np.mean(probabilities.argmax(axis=1) == labels)
+    else:
+        remarks = [
+            _marks(names, labels[one], like, probabilities[one])
+            for one, like in zip(ranked[:EXAMPLES], meant, strict=False)
+        ]
+        agreeing = np.mean(((probabilities >= 0.5) == labels).all(axis=1))
+    remarks = [f"{items.label(at[one])}; {remark}" for one, remark in zip(ranked, remarks, strict=False)]
     title = f"{count(len(ranked), 'label looks', 'labels look')} wrong, {told}; it agrees with {agreeing:.0%} of them"
-    yield items.finding(
+    finding = items.finding(
         "label_errors", "warning", title, at[ranked], _REMEDY, remarks=remarks, exclude="its label looks wrong"
     )
+    yield dataclasses.replace(finding, relabel=_relabelled(items, at[ranked], meant, names))
+
+
+def _relabelled(items: Items, at: np.ndarray, meant: np.ndarray, names: list[str]) -> Curation | None:
+    """The rows with the labels that they look like, those that the data have."""
+    known = {name: at for at, name in enumerate(items.names)}
+    found: dict[str, str | list[str]] = {}
+    for row, row_id, like in zip(at, items.ids(at), meant, strict=True):
+        if meant.ndim == 1:
+            if names[like] in known and known[names[like]] != items.labels[row]:
+                found[row_id] = names[like]
+        else:
+            kept = {items.names[one] for one in np.flatnonzero(items.labels[row])} - set(names)
+            found[row_id] = sorted(kept | {names[one] for one in np.flatnonzero(like)} & known.keys())
+    decided = {row_id: Relabel(label, "what it looks like") for row_id, label in found.items()}
+    return Curation(relabel=decided) if decided else None
 
 
 def _outliers(items: Items, at: np.ndarray, features: np.ndarray) -> Iterator[Finding]:
@@ -152,3 +215,12 @@ def _outliers(items: Items, at: np.ndarray, features: np.ndarray) -> Iterator[Fi
 def _guess(names: list[str], probabilities: np.ndarray) -> str:
     best = probabilities.argmax()
     return f"looks like {names[best]} ({probabilities[best]:.0%})"
+
+
+def _marks(names: list[str], given: np.ndarray, meant: np.ndarray, probabilities: np.ndarray) -> str:
+    """Which labels a row seems to lack, and which it seems to have wrongly."""
+    words = [
+        f"{'looks like' if meant[one] else 'does not look like'} {names[one]} ({probabilities[one]:.0%})"
+        for one in np.flatnonzero(given != meant)
+    ]
+    return ", ".join(words)

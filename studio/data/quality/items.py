@@ -35,7 +35,8 @@ class Finding:
     """Something that `count` rows (or labels) have in common and a person should know.
 
     An error makes training or its figures wrong; a warning may; a note tells what is to be known. `decision` is what
-    can be done about it without touching the data, None where there is nothing of the kind.
+    can be done about it without touching the data, None where there is nothing of the kind; `relabel` is the other
+    thing that can be done where labels are doubted: the rows take the labels that they look like.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Finding:
     remedy: str
     examples: list[Example] = field(default_factory=list)
     decision: Curation | None = None
+    relabel: Curation | None = None
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Items:
     contents: np.ndarray  # uint64, the same where the contents are the same to a reader
     names: list[str]  # of the classes
     usable: np.ndarray  # False where a picture cannot be read
+    hashes: np.ndarray | None = None  # uint64, near for pictures that look alike; None until pixels are looked at
 
     def __len__(self) -> int:
         return len(self.rows)

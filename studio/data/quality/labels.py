@@ -15,6 +15,7 @@ SMALL = 10  # rows from which little can be learnt
 IMBALANCE = 10  # times the rows of the smallest class
 _TYPO_SHARE = 0.2  # of the rows of the name that is meant, at most
 _TYPO_LENGTH = 5  # characters, at least
+_SHORT_LENGTH = 3  # characters of an abbreviation, at least
 
 
 def left_out(dropped: tuple[Dropped, ...], content: str) -> Iterator[Finding]:
@@ -39,6 +40,7 @@ def check(items: Items) -> Iterator[Finding]:
     if meant:
         yield _merging(items.names, rows, meant)
     yield from _typos(items.names, rows, meant)
+    yield from _abbreviations(items.names, rows, meant)
     if items.labels.ndim == 1:
         items.codes = np.array([items.names.index(meant.get(name, name)) for name in items.names])[items.labels]
         yield from _sizes(items, np.bincount(items.codes, minlength=len(items.names)))
@@ -69,6 +71,22 @@ def _typos(names: list[str], rows: np.ndarray, meant: dict[str, str]) -> Iterato
     if found:
         title = f"{count(len(found), 'label differs', 'labels differ')} from a far commoner one in one letter"
         yield _pairs("label_typos", "warning", title, names, rows, found, "Merge them where they mean the same.")
+
+
+def _abbreviations(names: list[str], rows: np.ndarray, meant: dict[str, str]) -> Iterator[Finding]:
+    """Names that are the beginning of a single other one, which is more than twice as long."""
+    plain = {name: _plain(name) for name in names}
+    found = {}
+    for name in names:
+        longer = {meant.get(other, other) for other in names if plain[other].startswith(plain[name])} - {name}
+        short = len(plain[name]) >= _SHORT_LENGTH and plain[name].isalpha() and name not in meant
+        if short and len(longer) == 1 and len(plain[other := longer.pop()]) > 2 * len(plain[name]):
+            found[name] = other
+    if found:
+        title = f"{count(len(found), 'label is', 'labels are')} perhaps short for another one"
+        yield _pairs(
+            "label_abbreviations", "warning", title, names, rows, found, "Merge them where they mean the same."
+        )
 
 
 def _pairs(

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from rich.progress import Progress
 
+from studio.data.alike import picture_hash
 from studio.data.decode import UnreadablePicture, decode, header
 from studio.data.quality import shortcuts
 from studio.data.quality.items import Finding, Items, count
-from studio.data.readable import BLANK, each, progress
+from studio.data.readable import BLANK, each
 
 _LOOKED_AT = 256  # pixels of the shorter side, about what models see
 _SMALL = 32  # pixels; less than that has no details
@@ -38,16 +40,17 @@ class Look(NamedTuple):
     transparent: bool = False
     size_bytes: int = 0
     contrast: int = 255  # levels between the darkest and the brightest, of the colour in which they differ most
-    dark_end: float = 0.0  # level below which one pixel in 200 is
-    bright_end: float = 255.0
+    dark_end: int = 0  # level below which one pixel in 200 is
+    bright_end: int = 255
     sharpness: float = 1.0
     flatness: float = 0.0  # share of the commonest colour
+    hash: int = 0  # by alike.picture_hash
 
 
-def check(items: Items, quick: bool) -> Iterator[Finding]:
+def check(items: Items, quick: bool, bar: Progress) -> Iterator[Finding]:
     """Findings about single pictures and what tells their classes; without decoding them when `quick`.
 
-    Marks the pictures that cannot be read as not usable.
+    Marks the pictures that cannot be read as not usable, and keeps the hashes of those that were decoded.
 
     Raises:
         KeyboardInterrupt: it was asked to end; the findings before it are about the pictures looked at.
@@ -55,13 +58,14 @@ def check(items: Items, quick: bool) -> Iterator[Finding]:
     looks: list[Look] = []
     stopped = False
     try:
-        with progress() as bar:
-            for one in each(items.rows, look_quickly if quick else look, bar):
-                looks.append(one)
+        for one in each(items.rows, look_quickly if quick else look, bar):
+            looks.append(one)
     except KeyboardInterrupt:
         stopped = True
     items.usable[len(looks) :] = False
     items.usable[: len(looks)] = [look.complaint is None for look in looks]
+    if not (quick or stopped):
+        items.hashes = np.array([look.hash for look in looks], np.uint64)
     at = np.flatnonzero(items.usable)
     yield from _unreadable(items, looks)
     if len(at):
@@ -92,14 +96,15 @@ def look(picture: dict, row_id: str) -> Look:
     if factor > 1:
         image = image.resize((round(image.width / factor), round(image.height / factor)), Image.Resampling.BOX)
     colours = np.asarray(image)
-    grey = np.asarray(image.convert("L"), np.float32)
-    ends = np.percentile(grey, [0.5, 99.5])
+    grey = image.convert("L")
+    dark_end, bright_end = _levels(np.array(grey.histogram()), (0.005, 0.995))
     return look_quickly(picture, row_id)._replace(
         contrast=contrast,
-        dark_end=float(ends[0]),
-        bright_end=float(ends[1]),
-        sharpness=_sharpness(grey),
+        dark_end=dark_end,
+        bright_end=bright_end,
+        sharpness=_sharpness(np.asarray(grey, np.int16)),
         flatness=_flatness(colours),
+        hash=picture_hash(grey),
     )
 
 
@@ -112,7 +117,13 @@ def _sharpness(grey: np.ndarray) -> float:
     if min(grey.shape) < 3 or spread < 1:
         return 1.0
     curvature = np.abs(4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:])
-    return float(np.percentile(curvature, 99)) / 4 / spread
+    return _levels(np.bincount(curvature.ravel()), (0.99,))[0] / 4 / spread
+
+
+def _levels(counts: np.ndarray, shares: tuple[float, ...]) -> list[int]:
+    """The levels up to which these shares of all values are; counts: (levels,) how often each occurs."""
+    upto = np.cumsum(counts)
+    return np.searchsorted(upto, np.multiply(shares, upto[-1])).tolist()
 
 
 def _flatness(colours: np.ndarray) -> float:
@@ -149,12 +160,12 @@ def _odd(items: Items, at: np.ndarray, looks: list[Look], quick: bool) -> Iterat
     size = "{0.width} x {0.height}".format
     yield from found(
         "too_small", "warning", tiny, f"{{}} far smaller than the others, whose shorter side is {usual:.0f} pixels",
-        "Enlarged, they show nothing: find larger copies or leave them out.", size, "far smaller than the others",
+        "Find larger copies, or leave them out.", size, "far smaller than the others",
     )  # fmt: skip
     narrow = (long > _NARROW * short) & (np.median(long / short) < _NARROW / 2)
     yield from found(
         "narrow", "warning", narrow, f"{{}} more than {_NARROW} times as long as wide, unlike the others",
-        "Models see a square: most of such a picture is cut off or squeezed. Cut it yourself or leave it out.",
+        "Most of such a picture is cut off or squeezed: cut it yourself, or leave it out.",
         size, "too narrow",
     )  # fmt: skip
     modes = np.array([bool(look.mode in _ODD_MODES or look.transparent) for look in looks])
@@ -171,9 +182,11 @@ def _odd(items: Items, at: np.ndarray, looks: list[Look], quick: bool) -> Iterat
     )
     blank = contrast < BLANK
     yield from found(
-        "blank", "warning", blank, "{} blank, of one colour all over", "They show nothing: leave them out.",
+        "blank", "warning", blank, "{} blank, of one colour all over", "Leave them out.",
         size, "a blank picture", rare=False,
     )  # fmt: skip
+    drawings = np.median(flatness) > _FLAT  # thin lines leave nearly all of a page white: look at the lines
+    low, high = (255 - contrast, contrast) if drawings else (dark, bright)
     flat = ~blank & (flatness > max(_FLAT, 2 * np.percentile(flatness, 90)))
     yield from found(
         "flat", "warning", flat, "{} mostly of one colour, unlike the others: a drawing or a placeholder, perhaps",
@@ -181,18 +194,18 @@ def _odd(items: Items, at: np.ndarray, looks: list[Look], quick: bool) -> Iterat
         lambda look: f"one colour over {look.flatness:.0%}", "mostly of one colour, unlike the others",
     )  # fmt: skip
     yield from found(
-        "dark", "warning", ~blank & ~flat & (bright < _DARK), "{} so dark that little shows",
+        "dark", "warning", ~blank & ~flat & (bright < _DARK) & (high < _DARK), "{} so dark that little shows",
         "Lighten them at the source, or leave them out.",
         lambda look: f"nearly all of it is darker than level {look.bright_end:.0f} of 255", "too dark",
     )  # fmt: skip
     yield from found(
-        "bright", "warning", ~blank & ~flat & (dark > _BRIGHT), "{} so bright that little shows",
+        "bright", "warning", ~blank & ~flat & (dark > _BRIGHT) & (low > _BRIGHT), "{} so bright that little shows",
         "Darken them at the source, or leave them out.",
         lambda look: f"nearly all of it is brighter than level {look.dark_end:.0f} of 255", "too bright",
     )  # fmt: skip
     yield from found(
         "blurry", "warning", ~blank & ~flat & (sharpness < _BLURRED), "{} blurred",
-        "Details cannot be learnt from them: find sharp ones, or leave them out.",
+        "Find sharp ones, or leave them out.",
         lambda look: f"sharpness {look.sharpness:.2f}, usually {np.median(sharpness):.2f}", "blurred",
     )  # fmt: skip
 

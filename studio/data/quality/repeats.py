@@ -56,7 +56,7 @@ def _same(items: Items, content: np.ndarray, kind: str) -> Iterator[Finding]:
     if not len(later):
         return
     title = f"{count(len(later), 'row repeats', 'rows repeat')} the content and label of an earlier one"
-    remedy = "They count several times; the studio keeps them in one split. The decision leaves the later ones out."
+    remedy = "The studio keeps them in one split. The decision leaves the later ones out."
     remarks = [f"as {items.place(at)}" for at in first[group.reshape(-1)][later][:5]]
     severity = "warning" if len(later) > _FEW * len(items) else "note"
     yield items.finding("duplicates", severity, title, later, remedy, remarks=remarks, exclude="repeats an earlier row")
@@ -73,7 +73,7 @@ def _leaks(items: Items, group: np.ndarray, kind: str, severity: str, what: str)
             reached = np.count_nonzero(np.isin(group[there], group[here]))
             title = f"{count(reached, f'{SPLITS[late]} row', f'{SPLITS[late]} rows')}: {what} the {_NAMES[early]} rows"
             remedy = (
-                f"They flatter the {_NAMES[late]} figures: leave the {_NAMES[early]} rows out by the decision or by "
+                f"Leave the {_NAMES[early]} rows out by the decision or by "
                 f"--drop_overlap{' with --near_duplicates' if kind == 'near_leak' else ''}."
             )
             yield items.finding(kind, severity, title, shared, remedy, exclude=f"stands in the {_NAMES[late]} rows too")
@@ -83,7 +83,10 @@ def _near(items: Items, content: np.ndarray) -> tuple[np.ndarray, int]:
     """(rows,) the same for rows that are linked by near equality; and how many texts may have been missed."""
     usable = np.flatnonzero(items.usable)
     first = usable[np.unique(content[usable], return_index=True)[1]]
-    links, crowded = alike.near_pairs(items.rows.select(first))
+    if items.hashes is None:
+        links, crowded = alike.near_pairs(items.rows.select(first))
+    else:  # of pictures that have been decoded already
+        links, crowded = alike.near_pictures(items.hashes[first]), 0
     tied = alike.tie(items.contents, [first[links]])
     return np.unique(tied, return_inverse=True)[1], crowded
 

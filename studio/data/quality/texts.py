@@ -75,7 +75,7 @@ def _long(items: Items, texts: list[str], max_seq_length: int) -> Iterator[Findi
     share = len(at) / len(texts)
     title = f"{share:.0%} of the texts are longer than about {max_seq_length} tokens"
     fits = int(np.percentile(pieces, 99)) // 32 * 32 + 32
-    remedy = f"What is beyond is not read: --max_seq_length {fits} would hold 99 % of them, if the model takes so many."
+    remedy = f"--max_seq_length {fits} would hold 99 % of them, if the model takes so many."
     order = at[np.argsort(-pieces[at], kind="stable")]
     remarks = [f"about {pieces[one]:,} tokens" for one in order[:5]]
     yield items.finding(
@@ -112,7 +112,7 @@ def _other_language(items: Items, texts: list[str]) -> Iterator[Finding]:
 
 def _foreign(items: Items, kind: str, at: list[int], names: list[str], what: str) -> Finding:
     title = f"{count(len(at), 'text is', 'texts are')} {what}"
-    remedy = "A model of one language learns little from them: leave them out, or choose a multilingual model."
+    remedy = "Leave them out, or choose a multilingual model."
     return items.finding(kind, "warning", title, at, remedy, remarks=names[:5], exclude=f"{what}")
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from studio.config import ImageData, TextData
 from studio.data import load
+from studio.data.progress import progress
 from studio.data.quality.items import Finding, Items, gather
 from studio.data.quality.report import Report, check
 
@@ -60,7 +61,7 @@ def items(place: Path, *, quick: bool = False, **settings) -> tuple[Items, Repor
     data = kind(dataset_name=str(place), **settings)
     source = load.curated(data)
     rows = gather(source)
-    return rows, check(rows, source, data, task, quick)
+    return rows, check(rows, source, data, task, progress(), quick)
 
 
 def found(place: Path, **settings) -> dict[str, Finding]:

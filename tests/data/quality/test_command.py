@@ -1,14 +1,17 @@
 """`python -m studio check` as a person or the page calls it."""
 
+import ast
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 
+from PIL import Image
+
+from studio.data.quality.reasons import WHY
 from tests.conftest import ROOT
-from tests.data.quality.planted import good, photo, put, table
+from tests.data.quality.planted import good, photo, photos, put, table
 
 
 def test_the_check_prints_json_and_needs_no_torch(tmp_path, program):
@@ -61,6 +64,33 @@ def test_flags_of_the_data_stand_behind_the_data(tmp_path, program):
     assert program("-m", "studio", "check", place, "--learning_rate", "1").returncode == 2
 
 
+def test_the_check_tells_how_far_it_is_and_shows_examples_small(tmp_path, program):
+    folder = photos(tmp_path / "photos", 30)
+    put(Image.new("RGB", (96, 64)), folder / "cat" / "black.png")
+    (folder / "cat" / "bad.png").write_bytes(b"")
+    done = program("-m", "studio", "check", folder, "--json", "--progress", "--thumbnails", tmp_path / "small")
+    *steps, told = map(json.loads, done.stdout.splitlines())
+    assert {"doing": "Checking pictures", "done": 0, "total": 32} in steps
+    findings = {finding["kind"]: finding for finding in told["findings"]}
+    assert all(finding["why"] for finding in told["findings"]) and set(findings) == {"unreadable", "blank"}
+    assert "thumbnail" not in findings["unreadable"]["examples"][0]
+    with Image.open(tmp_path / "small" / findings["blank"]["examples"][0]["thumbnail"]) as picture:
+        assert picture.size == (192, 128)
+
+
+def test_every_kind_of_finding_says_why_it_matters():
+    """Kinds are words that stand first in what makes a finding."""
+    kinds = set()
+    for file in (ROOT / "studio" / "data" / "quality").glob("*.py"):
+        for call in filter(lambda node: isinstance(node, ast.Call), ast.walk(ast.parse(file.read_text()))):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            at = {"finding": 0, "Finding": 0, "found": 0, "_pairs": 0, "_foreign": 1, "_leaks": 2}.get(name)
+            words = call.args[at : at + 1] if at is not None else []
+            kinds |= {word.value for word in words if isinstance(word, ast.Constant)}
+    made = {"tiny_classes", "small_classes", "no_label", "no_content"}
+    assert kinds | made == set(WHY)
+
+
 def test_ctrl_c_ends_a_check_with_what_was_found(tmp_path):
     content = put(photo(0, (480, 360)), tmp_path / "photo.png").read_bytes()
     for at in range(3000):
@@ -68,15 +98,13 @@ def test_ctrl_c_ends_a_check_with_what_was_found(tmp_path):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content + at.to_bytes(2))
     (tmp_path / "photos" / "cat" / "0 bad.png").write_bytes(b"")
-    command = [sys.executable, "-m", "studio", "check", str(tmp_path / "photos"), "--json"]
+    command = [sys.executable, "-m", "studio", "check", str(tmp_path / "photos"), "--json", "--progress"]
     environment = os.environ | {"HF_DATASETS_CACHE": str(tmp_path / "cache")}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("cache/studio/*.arrow")) and time.monotonic() < deadline:
-        time.sleep(0.02)  # until the files are read and the pictures are looked at
-    time.sleep(1.5)
+    while not json.loads(process.stdout.readline() or '{"done": 1}')["done"]:
+        pass  # until some pictures have been looked at
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    told = json.loads(out)
+    told = json.loads(out.splitlines()[-1])
     assert process.returncode == 130 and not told["complete"] and b"Traceback" not in err
     assert "unreadable" in {finding["kind"] for finding in told["findings"]}

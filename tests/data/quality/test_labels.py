@@ -30,6 +30,16 @@ def test_different_labels_are_left_alone(tmp_path, names):
     assert found(table(tmp_path / "t.csv", labelled(dict.fromkeys(names, 30)))) == {}
 
 
+def test_the_beginning_of_another_label_is_taken_for_short(tmp_path):
+    finding = found(table(tmp_path / "t.csv", labelled({"positive": 40, "Positive": 9, "negative": 40, "NEG": 40})))
+    assert {a: b.into for a, b in finding["label_abbreviations"].decision.merge.items()} == {"NEG": "negative"}
+
+
+@pytest.mark.parametrize("names", [("car", "cargo"), ("pos", "positive", "possible"), ("1", "100"), ("no", "normal")])
+def test_a_label_that_is_no_short_form_is_left_alone(tmp_path, names):
+    assert found(table(tmp_path / "t.csv", labelled(dict.fromkeys(names, 30)))) == {}
+
+
 def test_rare_numbers_are_no_slips_of_common_ones(tmp_path):
     assert "label_typos" not in found(
         table(tmp_path / "t.csv", labelled({"grade 1": 60, "grade 2": 60, "grade 3": 11}))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
+from studio.data import alike
 from studio.data.quality import pictures
 from tests.data.quality.planted import found, items, photo, photos, put
 
@@ -87,6 +88,35 @@ def test_drawings_are_not_odd_among_drawings(tmp_path):
     assert not found(tmp_path / "photos").keys() & {"flat", "bright", "dark", "blurry", "blank"}
 
 
+def drawing(folder, at, ink="black"):
+    """Two thin lines, less than half a hundredth of the page, on white; every eighth drawing has twice as many."""
+    picture = Image.new("L", (400, 400), "white")
+    for line in range(2 if at % 8 else 4):
+        ImageDraw.Draw(picture).line([(10 + at, 15 + 9 * line), (200 - at, 90 + 40 * line)], fill=ink, width=1)
+    return put(picture, folder / "ab"[at % 2] / f"{at}.png")
+
+
+def test_thin_lines_on_white_are_no_washed_out_pictures_where_most_are_such(tmp_path):
+    for at in range(24):
+        drawing(tmp_path / "photos", at)
+    for at in range(2):
+        put(photo(at, (400, 400)).convert("L"), tmp_path / "photos" / "ab"[at] / f"photo {at}.png")
+    assert not found(tmp_path / "photos").keys() & {"flat", "bright", "dark", "blurry", "blank"}
+    file = drawing(tmp_path / "photos", 33, ink=(238))
+    findings = found(tmp_path / "photos")
+    assert [example.place for example in findings["bright"].examples] == [str(file)]
+
+
+def test_pictures_are_decoded_once_for_all_that_is_looked_for(tmp_path, monkeypatch):
+    photos(tmp_path / "photos", 20)
+    decoded = []
+    for module in (pictures, alike):
+        real = module.decode
+        monkeypatch.setattr(module, "decode", lambda *given, real=real: (decoded.append(given), real(*given))[1])
+    put(photo(0).resize((48, 32)), tmp_path / "photos" / "dog" / "small copy.png")
+    assert found(tmp_path / "photos")["near_duplicates"].count == 1 and len(decoded) == 21
+
+
 def test_a_class_told_by_the_size_of_its_pictures_is_suspect(tmp_path):
     for at in range(60):
         size = (100, 80) if at % 2 else (104, 80)
@@ -155,5 +185,5 @@ def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
 def test_sharpness_falls_with_every_blur():
     picture = photo(3, (320, 240))
     blurred = [picture.filter(ImageFilter.GaussianBlur(radius)).convert("L") for radius in (0, 1, 2)]
-    sharpness = [pictures._sharpness(np.asarray(one, np.float32)) for one in blurred]
+    sharpness = [pictures._sharpness(np.asarray(one, np.int16)) for one in blurred]
     assert sharpness == sorted(sharpness, reverse=True) and sharpness[0] > 10 * sharpness[2]

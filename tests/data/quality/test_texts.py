@@ -95,6 +95,18 @@ def test_the_estimate_of_tokens_is_near_what_a_tokenizer_makes():
         assert estimated_pieces(part) == pytest.approx(true, rel=0.2)
 
 
+def test_one_of_several_labels_told_by_the_length_of_the_texts_is_suspect(tmp_path):
+    texts = sentences(120)
+    rows = [
+        (text if at % 2 else f"{text} {texts[at - 1]}", ["x", "x;y", "z", "z;y"][at % 4])
+        for at, text in enumerate(texts)
+    ]
+    title = found(table(tmp_path / "t.csv", rows), label_delimiter=";")["shortcut"].title
+    assert title.startswith("The length of the text alone tells whether a row has the label 'y' in 100%")
+    even = [(text, ["x", "x;y", "z", "z;y"][at % 4]) for at, text in enumerate(texts)]
+    assert "shortcut" not in found(table(tmp_path / "u.csv", even), label_delimiter=";")
+
+
 def test_a_class_told_by_the_length_of_its_texts_is_suspect(tmp_path):
     texts = sentences(80)
     rows = [(text if at % 2 else f"{text} {texts[at - 1]}", "ab"[at % 2]) for at, text in enumerate(texts)]
