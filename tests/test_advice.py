@@ -12,6 +12,7 @@ def curve(*values: float) -> list[tuple[int, float]]:
 FALLING = curve(*(1.0 / (1 + 0.2 * step) for step in range(20)))
 
 
+LONG_STEPS = {"update_ratio_head": curve(*[0.5] * 12), "learning_rate": curve(*[0.5] * 12)}
 BY_DEPTH = {f"grad_norm_{part}": curve(*[norm] * 6) for part, norm in (("early", 1.0), ("late", 3.0), ("head", 2.0))}
 
 
@@ -49,7 +50,7 @@ def test_nothing_is_said_before_there_is_anything_to_read():
         ({"loss": curve(*[4.0] * 6), "confidence": curve(*[0.999] * 6)}, "certain of its answers"),
         (BY_DEPTH | {"grad_norm": curve(*[300.0] * 5)}, "longest in the late layers"),
         (BY_DEPTH | {"grad_norm_early": curve(*[1e-6] * 6)}, "gradient reaches the early layers"),
-        ({"update_ratio_head": curve(*[0.4] * 6), "learning_rate": curve(*[0.01] * 6)}, "changes the head by 40%"),
+        (LONG_STEPS | {"loss": curve(*[0.7] * 12)}, "have changed the head by 50%"),
         ({"update_ratio_head": curve(*[1e-6] * 6), "learning_rate": curve(*[1e-8] * 6)}, "by more than 1e-06"),
         ({"logit_spread": curve(*[0.0] * 12)}, "Every row gets the same answer"),
         ({"logit_spread": curve(0.4, 0.7, *[1e-4] * 12)}, "Every row gets the same answer"),
@@ -71,8 +72,12 @@ def test_every_advice_says_what_to_do():
 def test_a_rate_is_advised_that_brings_the_steps_to_their_usual_length():
     low = {"update_ratio_head": curve(*[2e-6] * 6), "learning_rate": curve(*[1e-7] * 6)}
     assert "(--learning_rate 5e-05)" in advice(low, "f1_macro", 2)[0].remedy
-    high = {"update_ratio_head": curve(*[0.5] * 6), "learning_rate": curve(*[0.5] * 6)}
+    high = LONG_STEPS | {"loss": curve(*[0.7] * 12)}
     assert "(--learning_rate 0.001)" in advice(high, "f1_macro", 2)[0].remedy
+
+
+def test_long_steps_that_bring_the_loss_down_are_no_fault():
+    assert titles(LONG_STEPS | {"loss": FALLING}) == ""
 
 
 def test_short_steps_in_the_warmup_and_at_the_end_are_as_they_should_be():

@@ -1,5 +1,6 @@
 """The compare screen: curves over each other, settings that differ, and whether a difference is more than chance."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,15 @@ def screen(shared: Shared) -> None:
         return gr.Dropdown(choices=list(_folders(shared.root)))
 
     def choose(chosen: list[str] | None, selected: gr.SelectData) -> Any:
-        """What there is to choose from by now, and the newest two with scores where nothing has been chosen."""
+        """What there is to choose from by now, and the newest two of a task with scores where nothing is chosen."""
         if selected.value != _LABEL:
             return gr.skip()
         folders = _folders(shared.root)
         if any(name in folders for name in chosen or []):
             return gr.Dropdown(choices=list(folders))  # the same value again would have everything reckoned again
         scored = [name for name, folder in folders.items() if (folder / "report" / "metrics.json").exists()]
-        return gr.Dropdown(choices=list(folders), value=scored[:2])
+        alike = [name for name in scored if _task(folders[name]) == _task(folders[scored[0]])]
+        return gr.Dropdown(choices=list(folders), value=alike[:2])
 
     def draw(names: list[str] | None, which: str) -> tuple[Any, Any]:
         folders = _chosen(shared.root, names)
@@ -76,17 +78,20 @@ def screen(shared: Shared) -> None:
             gr.Markdown(visible=empty),
         )
 
-    def judge(names: list[str] | None) -> tuple[Any, Any, Any]:
+    def judge(names: list[str] | None) -> Iterator[tuple[Any, Any, Any]]:
         hidden = gr.Dataframe(visible=False)
         folders = _chosen(shared.root, names)
         if len(folders) < 2:
-            return (_CHOOSE if _folders(shared.root) else _NO_RUNS), hidden, hidden
+            yield (_CHOOSE if _folders(shared.root) else _NO_RUNS), hidden, hidden
+            return
+        yield "Comparing ...", hidden, hidden
         try:
             found = ask(shared.root, "compare", *map(str, folders))
         except (RequestError, RunError) as error:
-            return f"These runs cannot be compared: {plain(error)}", hidden, hidden
+            yield f"These runs cannot be compared: {plain(error)}", hidden, hidden
+            return
         words = [row["sentence"] for row in found["tests"]] + found["notes"]
-        return (
+        yield (
             "\n\n".join(map(plain, words)),
             gr.Dataframe(_score_table(found["runs"]), visible=True),
             gr.Dataframe(table := _setting_table(found), visible=not table.empty),
@@ -101,6 +106,13 @@ def screen(shared: Shared) -> None:
 def _folders(root: Path) -> dict[str, Path]:
     """The runs that can be chosen, by name, the newest first."""
     return {folder.name: folder for folder in run_folders(root) if standing(folder).state not in _WITHOUT_CURVES}
+
+
+def _task(folder: Path) -> str:
+    try:
+        return Run(folder).record()["task"]
+    except (RequestError, OSError, ValueError, KeyError):
+        return ""
 
 
 def _chosen(root: Path, names: list[str] | None) -> list[Path]:

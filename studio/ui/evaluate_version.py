@@ -74,9 +74,9 @@ class Version:
         )  # fmt: skip
 
         def again(run: str, saved: str | None) -> tuple:
-            return Draft(self._folder(run).name, saved), saved, gr.Tabs(selected="train")
+            return Draft(self._folder(run).name, saved), gr.Tabs(selected="train")
 
-        self.again.click(again, [self._run, self.saved], [shared.draft, shared.dataset, shared.tabs], **_LIGHT)
+        self.again.click(again, [self._run, self.saved], [shared.draft, shared.tabs], **_LIGHT)
 
     def showing(self, run: Path, which: str) -> dict:
         """The marks of a run, beside the report on its own rows."""

@@ -22,6 +22,7 @@ from studio.ui.charts import Charts, best_step
 from studio.ui.shared import Draft, Shared
 
 _LOOKS_S = 2
+_DRAWS_S = 6  # drawing takes a browser without a GPU a good part of a second, which a training on the CPU would miss
 _IS_SEEN = "(_, ...rest) => [Boolean(document.querySelector('#run-head')?.offsetParent), ...rest]"
 _ALERTS = 8  # the latest ones, that the page shows
 _LOG_BYTES = 60_000  # of the log's end that the page shows
@@ -167,15 +168,20 @@ def _detail(root: Path, streams: dict[str, Stream], charts: Charts, name: str | 
         "run": name, "state": now.state, "reason": now.reason, "offset": stream.offset,
         "report": report.stat().st_mtime if report.exists() else 0, "log": [log_size, only],
     }  # fmt: skip
-    if seen == before:
-        return [*silent, gr.skip()]
     before = before or {}
+    charted = {key: before.get(key) for key in ("charted", "drawn_at")}
+    if before == seen | charted and charted["charted"] == stream.offset:
+        return [*silent, gr.skip()]
     other = before.get("run") != name
     metric = _settings(folder).get("metric_for_best_model", "f1_macro")
 
     def where(*keys: str) -> bool:
         return other or any(seen[key] != before.get(key) for key in keys)
 
+    draws = where("state")
+    if not draws and stream.offset != charted["charted"]:
+        draws = time.monotonic() - charted["drawn_at"] > _DRAWS_S
+    seen |= {"charted": stream.offset, "drawn_at": time.monotonic()} if draws else charted
     return [
         _head(folder, now, stream, metric) if where("state", "reason", "offset") else gr.skip(),
         *(
@@ -183,7 +189,7 @@ def _detail(root: Path, streams: dict[str, Stream], charts: Charts, name: str | 
             for _, states in _ACTIONS.values()
         ),
         _notes(stream, metric, now.going) if where("offset", "state") else gr.skip(),
-        *(charts.updates(stream, metric) if where("offset") else [gr.skip()] * len(charts.plots)),
+        *(charts.updates(stream, metric) if draws else [gr.skip()] * len(charts.plots)),
         _result(report) if where("report") else gr.skip(),
         _log(printed, only) if where("log") else gr.skip(),
         _config(folder) if other else gr.skip(),

@@ -231,7 +231,7 @@ def _from_run(shared: Shared, draft: Draft | None) -> list:
     run = Run(shared.root / draft.run)
     data = datasets.read(shared.root, draft.dataset) if draft.dataset else datasets.of_run(shared.root, run)
     known = [(f"{found.name} ({found.task.replace('-', ' ')})", found.id) for found in datasets.listed(shared.root)]
-    return [gr.Dropdown(choices=known, value=data.id), run.record()["recipe"]]
+    return [gr.Dropdown(choices=known, value=data.id), _recipes_for(shared, data.id, run.record()["recipe"])]
 
 
 def _named(root: Path, name: str) -> list[str]:

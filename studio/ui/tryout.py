@@ -166,6 +166,8 @@ def screen(shared: Shared) -> None:
     shared.run.change(**refreshed | {"fn": follow}, **quiet)
     shared.tabs.change(**refreshed, **quiet)
     first.input(lambda name: name, first, shared.run, **quiet)
+    for box, model in zip(boxes, (first, second), strict=True):  # an answer is not to stand below another's name
+        model.change(box.hidden, None, box.outputs, **quiet)
     first.change(suit, [first, second], [second, texts, images, pair, inverted, examples], **quiet).then(
         show_examples, first, [examples, known], **quiet
     )
@@ -201,7 +203,8 @@ def _answers(
         chosen = [runs.named(name) for name in names if name]
         with models.lease(*(run.folder for run in chosen)):  # both begin to load at once
             for place, run in enumerate(chosen or [runs.named(None)]):
-                loading = lambda s, run=run: progress(min(s / _USUAL_S, 0.95), f"Loading {run.name}")  # noqa: E731
+                told_of = f"Loading {run.name} for its first answer"
+                loading = lambda s, words=told_of: progress(min(s / _USUAL_S, 0.95), words)  # noqa: E731
                 answer = models.ask(run.folder, [item], loading)[0]
                 shown[place] = AnswerBox.shown(run, asked, answer)
                 past = [_row(told, run, answer), *past][:_REMEMBERED]
