@@ -146,6 +146,8 @@ def main(folder: Path) -> None:
     }
     if launch.rank() == 0:
         (folder / f"found-{launch.world_size()}.json").write_text(json.dumps(found))
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()  # threads that it leaves may abort the process at its end
 
 
 if __name__ == "__main__":

@@ -25,14 +25,10 @@ _FLAGS = (
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the tests of the running page only the tour is quick enough for `make test`.
-
-    Those that share a page share a worker, or each would start the page.
-    """
+    """Tests of the running page are slow; those that share a page share a worker, or each would start the page."""
     for item in items:
         if "start_page" in getattr(item, "fixturenames", ()):
-            if item.path.stem != "test_tour":
-                item.add_marker("slow")
+            item.add_marker("slow")
             if not item.get_closest_marker("xdist_group"):
                 item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
