@@ -43,14 +43,14 @@ def start(tab: Tab, name: str) -> None:
     expect(tab.locator("#start")).to_be_enabled()
     tab.wait_for_timeout(700)  # the last change of a field is still being checked
     tab.locator("#start").click()
-    expect(head(tab)).to_contain_text(name, timeout=180 * SECONDS)
+    expect(head(tab)).to_contain_text(name, timeout=60 * SECONDS)
 
 
 def head(tab: Tab):
     return tab.locator("#run-head")
 
 
-def becomes(tab: Tab, state: str, seconds: int = 300) -> None:
+def becomes(tab: Tab, state: str, seconds: int = 120) -> None:
     expect(tab.locator("#run-head .badge")).to_have_text(state, timeout=seconds * SECONDS)
 
 
@@ -89,18 +89,18 @@ def test_a_new_studio_says_on_each_screen_what_to_do(page, tab):
     tab.goto(page.url)
     for screen, told in EMPTY.items():
         go(tab, screen)
-        expect(tab.get_by_text(told)).to_be_visible(timeout=60 * SECONDS)
+        expect(tab.get_by_text(told)).to_be_visible(timeout=20 * SECONDS)
 
 
 def test_from_data_to_an_answer(page, tab):
     tab.goto(page.url)
     tab.get_by_label("A sample").check()
     tab.get_by_role("button", name="Look at it").click()
-    expect(tab.get_by_role("status").first).to_contain_text("can be trained on", timeout=180 * SECONDS)
+    expect(tab.get_by_role("status").first).to_contain_text("can be trained on", timeout=60 * SECONDS)
     tab.get_by_role("button", name="Train on it", exact=True).first.click()
 
     rate = tab.locator("#field-learning_rate input")
-    expect(rate).to_be_visible(timeout=60 * SECONDS)
+    expect(rate).to_be_visible(timeout=20 * SECONDS)
     rate.fill("7")
     rate.blur()
     expect(tab.locator("#field-learning_rate")).to_contain_text("must be at most 1")
@@ -122,17 +122,17 @@ def test_from_data_to_an_answer(page, tab):
     tab.get_by_role("button", name="Resume").click()
     becomes(tab, "finished")
     assert steps(page, "first") == list(range(1, 31))  # each step once
-    expect(tab.locator("#run-result")).to_contain_text("On 200 rows that training never saw", timeout=60 * SECONDS)
+    expect(tab.locator("#run-result")).to_contain_text("On 200 rows that training never saw", timeout=20 * SECONDS)
 
     tab.get_by_role("button", name="Clone & edit").click()
-    expect(tab.get_by_text("The form starts from the settings of first")).to_be_visible(timeout=180 * SECONDS)
-    expect(tab.locator("#field-max_train_samples input")).to_have_value("400", timeout=60 * SECONDS)
+    expect(tab.get_by_text("The form starts from the settings of first")).to_be_visible(timeout=60 * SECONDS)
+    expect(tab.locator("#field-max_train_samples input")).to_have_value("400", timeout=20 * SECONDS)
     fill(tab, {"max_steps": "3"})
     start(tab, "second")
     becomes(tab, "finished")
 
     go(tab, "Compare")
-    expect(tab.get_by_text("max_steps", exact=True).locator("visible=true").first).to_be_visible(timeout=180 * SECONDS)
+    expect(tab.get_by_text("max_steps", exact=True).locator("visible=true").first).to_be_visible(timeout=60 * SECONDS)
     expect(tab.get_by_text("better than").or_(tab.get_by_text("may be chance")).first).to_be_visible()
 
     go(tab, "Try")
@@ -140,7 +140,7 @@ def test_from_data_to_an_answer(page, tab):
     text.fill("What a wonderful morning")
     text.press("Enter")
     expect(tab.locator(".cell-wrap:visible", has_text="What a wonderful morning").first).to_be_visible(
-        timeout=180 * SECONDS
+        timeout=60 * SECONDS
     )
 
 
@@ -151,7 +151,7 @@ def test_a_drawn_digit_is_read_by_a_model_that_was_just_trained(page, tab):
     tab.get_by_role("option", name="Digits").click()
     tab.get_by_label("Recipe", exact=True).click()
     tab.get_by_role("option", name="ResNet").click()
-    expect(tab.locator("#field-image_size input")).to_be_visible(timeout=60 * SECONDS)
+    expect(tab.locator("#field-image_size input")).to_be_visible(timeout=20 * SECONDS)
     fill(tab, QUICK)
     start(tab, "digits")
     becomes(tab, "finished")
@@ -167,7 +167,7 @@ def test_a_drawn_digit_is_read_by_a_model_that_was_just_trained(page, tab):
     tab.mouse.up()
     tab.wait_for_timeout(1500)  # the drawing is on its way
     tab.get_by_role("button", name="Ask about the drawing").click()
-    expect(tab.locator(".cell-wrap:visible", has_text="drawing").first).to_be_visible(timeout=180 * SECONDS)
+    expect(tab.locator(".cell-wrap:visible", has_text="drawing").first).to_be_visible(timeout=60 * SECONDS)
 
 
 def test_nothing_that_comes_from_data_is_live(page, tab, tmp_path):
@@ -183,7 +183,7 @@ def test_nothing_that_comes_from_data_is_live(page, tab, tmp_path):
     tab.get_by_label("File or folder").fill(str(file))
     tab.get_by_role("button", name="Look at it").click()
     status = tab.get_by_role("status").first
-    expect(status).to_contain_text("can be trained on", timeout=180 * SECONDS)
+    expect(status).to_contain_text("can be trained on", timeout=60 * SECONDS)
     expect(status).to_contain_text(file.name)
     expect(tab.get_by_text("column '<b onclick=alert(4)>body</b> ${7*7}' is the text")).to_be_visible()
     expect(tab.get_by_text("<script>alert(2)</script> {{7*7}} ${7*7}").filter(visible=True).first).to_be_visible()
@@ -208,18 +208,18 @@ def test_no_screen_scrolls_sideways_on_a_phone(page, tab):
 def test_the_page_may_be_reloaded_opened_twice_and_killed_while_a_run_goes_on(start_page, page, tab):
     tab.goto(page.url)
     go(tab, "Train")
-    expect(tab.locator("#start")).to_be_visible(timeout=60 * SECONDS)
+    expect(tab.locator("#start")).to_be_visible(timeout=20 * SECONDS)
     fill(tab, QUICK | {"max_steps": "300"})
     start(tab, "long")
     becomes(tab, "running")
     tab.reload()
     go(tab, "Runs")
-    expect(head(tab)).to_contain_text("long", timeout=60 * SECONDS)
+    expect(head(tab)).to_contain_text("long", timeout=3 * SECONDS)
     other = tab.context.browser.new_context()
     second = other.new_page()
     second.goto(page.url)
     go(second, "Runs")
-    expect(head(second)).to_contain_text("long", timeout=60 * SECONDS)
+    expect(head(second)).to_contain_text("long", timeout=3 * SECONDS)
     other.close()
 
     page.process.send_signal(signal.SIGKILL)
@@ -230,7 +230,7 @@ def test_the_page_may_be_reloaded_opened_twice_and_killed_while_a_run_goes_on(st
         tab.set_viewport_size({"width": 1280, "height": 3000})  # a code box draws only the lines in sight
         tab.goto(again.url)
         go(tab, "Runs")
-        expect(head(tab)).to_contain_text("long", timeout=60 * SECONDS)
+        expect(head(tab)).to_contain_text("long", timeout=3 * SECONDS)
         tab.get_by_text("Settings it runs with").click()
         expect(tab.locator(".cm-line", has_text="max_steps: 300")).to_be_visible()
         expect(tab.locator("#chart-loss svg")).to_be_visible(timeout=90 * SECONDS)
