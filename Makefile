@@ -6,10 +6,10 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo app test test-slow test-security test-properties test-faults lint bench bench-memory bench-labels bench-page screenshots messy hostile clean
+.PHONY: help setup demo app test test-slow test-security test-properties test-faults lint bench bench-memory bench-labels bench-retraining bench-page screenshots messy hostile clean
 
 help:            ## list the verbs
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-13s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-16s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## make the environment in .venv (7 GB, about 3 minutes)
 
@@ -56,6 +56,10 @@ bench-memory: $(READY)  ## measure memory for each added row and write docs/memo
 bench-labels: $(READY)  ## turn labels round, count how many the check finds, write docs/data-check.md: make bench-labels DATA=FILE
 	@test -n "$(DATA)" || { echo "Name a table of labelled texts: make bench-labels DATA=FILE"; exit 1; }
 	$(RUN)/python -m tests.bench.label_errors "$(DATA)" docs/data-check.md
+
+bench-retraining: $(READY)  ## train with wrong labels and without those the check finds, write docs/data-check.md: make bench-retraining DATA=FILE TEST=FILE (40 minutes)
+	@test -n "$(DATA)" -a -n "$(TEST)" || { echo "Name two tables of labelled texts: make bench-retraining DATA=FILE TEST=FILE"; exit 1; }
+	$(RUN)/python -m tests.bench.retraining "$(DATA)" "$(TEST)" docs/data-check.md
 
 bench-page: $(READY)  ## time the page in Chromium and write docs/page.md (2 minutes)
 	$(RUN)/python -m tests.bench.page docs/page.md

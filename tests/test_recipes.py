@@ -18,6 +18,9 @@ import pytest
 import yaml
 
 from studio import events
+from studio.data import curation
+from studio.data.curation import Curation, Relabel
+from studio.evaluation import paired
 from studio.jobs.standing import standing
 from studio.recipe_files import find
 from studio.runs import MANIFEST, Run
@@ -240,6 +243,27 @@ def test_a_division_is_used_again_by_another_run(whole_run, tmp_path, program, t
     for split in ("train", "validation", "test"):
         ids = [set((run.splits / f"{split}.txt").read_text().split()) for run in (whole_run, other)]
         assert ids[0] == ids[1]
+
+
+@pytest.mark.xdist_group("whole run")
+def test_a_run_is_trained_again_on_its_rows_with_decisions_about_them(whole_run, tmp_path, program, text_flags):
+    """As the Evaluate screen starts it: one row left out, one with another label, everything else divided as before."""
+    splits = ("train", "validation", "test")
+    ids = {split: (whole_run.splits / f"{split}.txt").read_text().split() for split in splits}
+    truth = {row: label for row, ((label,), _) in paired.answers(whole_run.report).items()}
+    gone, changed = ids["train"][0], ids["test"][0]
+    other = {"positive": "negative", "negative": "positive"}[truth[changed]]
+    curation.write(Curation({gone: "dull"}, {changed: Relabel(other, "ironic")}), tmp_path / "decisions.json")
+    again = Run(tmp_path / "again")
+    done = program(
+        "recipes/text_classification.py", *text_flags, "--max_steps", "1", "--splits_from", whole_run.folder,
+        "--curation_file", tmp_path / "decisions.json", "--output_dir", again.folder,
+    )  # fmt: skip
+    assert done.returncode == 0 and again.state() == "finished", done.stderr
+    assert "1 rows left out, 1 with another label" in done.stdout
+    found = {split: (again.splits / f"{split}.txt").read_text().split() for split in splits}
+    assert found == ids | {"train": ids["train"][1:]}
+    assert {row: label for row, ((label,), _) in paired.answers(again.report).items()} == truth | {changed: other}
 
 
 def free_port() -> str:

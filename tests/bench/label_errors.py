@@ -16,6 +16,8 @@ from studio.data.features import features
 from studio.data.progress import progress
 from studio.data.quality.doubts import out_of_sample, rank, words
 from studio.data.quality.items import gather
+from tests.bench.sections import put
+from tests.bench.turned import turn
 
 _SHARES = 0.05, 0.2
 _SEEDS = 3
@@ -55,19 +57,15 @@ def main(place: str, target: Path) -> None:
                 f"| {top:.1%} | {top / share:.1f}x |"
             )
             print(lines[-1], flush=True)
-    target.write_text(
-        _TEXT.format(rows=len(rows), place="/".join(Path(place).parts[-2:]), classes=len(items.names), seconds=seconds)
-        + "\n".join(lines)
-        + "\n"
+    opening = _TEXT.format(
+        rows=len(rows), place="/".join(Path(place).parts[-2:]), classes=len(items.names), seconds=seconds
     )
+    put(target, opening + "\n".join(lines) + "\n")
 
 
 def _trial(views: list, labels: np.ndarray, contents: np.ndarray, share: float, seed: int) -> tuple[float, ...]:
     """Rows flagged, the share of turned ones among them, their recall, their share of the first N."""
-    chance = np.random.default_rng(seed)
-    turned = chance.permutation(len(labels))[: round(share * len(labels))]
-    given = labels.copy()
-    given[turned] = (labels[turned] + chance.integers(1, labels.max() + 1, len(turned))) % (labels.max() + 1)
+    given, turned = turn(labels, share, seed)
     probabilities = out_of_sample(views, given, contents)
     ranked, _ = rank(given, probabilities)
     hits = np.isin(ranked, turned)
