@@ -57,7 +57,7 @@ bench-labels: $(READY)  ## turn labels round, count how many the check finds, wr
 	@test -n "$(DATA)" || { echo "Name a table of labelled texts: make bench-labels DATA=FILE"; exit 1; }
 	$(RUN)/python -m tests.bench.label_errors "$(DATA)" docs/data-check.md
 
-bench-retraining: $(READY)  ## train with wrong labels and without those the check finds, write docs/data-check.md: make bench-retraining DATA=FILE TEST=FILE (40 minutes)
+bench-retraining: $(READY)  ## train with wrong labels and without those the check finds, write docs/data-check.md: make bench-retraining DATA=FILE TEST=FILE (20 minutes)
 	@test -n "$(DATA)" -a -n "$(TEST)" || { echo "Name two tables of labelled texts: make bench-retraining DATA=FILE TEST=FILE"; exit 1; }
 	$(RUN)/python -m tests.bench.retraining "$(DATA)" "$(TEST)" docs/data-check.md
 

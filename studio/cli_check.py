@@ -171,6 +171,9 @@ def _show(told: dict[str, Any], console: Console) -> None:
             console.print(
                 f"--apply {','.join(sorted(offered))} --curation_file FILE keeps what can be decided", highlight=False
             )
+        if any(finding["relabel"] for finding in told["findings"]):
+            told_more = "label_errors:relabel, in the place of label_errors, gives rows the labels that they look like"
+            console.print(told_more, highlight=False)
     elif told["complete"]:
         console.print("Nothing was found that is wrong.")
     if not told["complete"]:
