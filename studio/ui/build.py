@@ -4,8 +4,13 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio.ui import compare, data, evaluate, runs, sidebar, train, tryout
+from studio.ui import compare, sidebar
+from studio.ui.data import screen as data
+from studio.ui.evaluate import screen as evaluate
+from studio.ui.runs import screen as runs
 from studio.ui.shared import Runs, Shared
+from studio.ui.train import screen as train
+from studio.ui.tryout import screen as tryout
 
 TITLE = "Fine-tuning studio"
 SCREENS = {  # tab id: label, screen

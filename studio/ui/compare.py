@@ -14,9 +14,9 @@ from studio.jobs.listing import run_folders
 from studio.jobs.standing import standing
 from studio.runs import Run
 from studio.ui.children import ask
-from studio.ui.escape import plain
 from studio.ui.shared import Shared
 from studio.ui.theme import SERIES
+from studio.ui.words import plain
 
 _MOST = len(SERIES)
 _LABEL = "Compare"  # of the tab

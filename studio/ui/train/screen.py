@@ -15,9 +15,10 @@ from studio.fields import Settings, Spec, specs, to_flags
 from studio.jobs.devices import devices
 from studio.recipe import Recipe
 from studio.runs import Run
-from studio.ui import catalogue, children, datasets, forms
-from studio.ui.escape import plain
+from studio.ui import children, datasets
 from studio.ui.shared import Draft, Shared
+from studio.ui.train import catalogue, forms
+from studio.ui.words import plain
 
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
 _OF_THE_FORM = {"max_seq_length", "image_size", "augmentation"}  # of the settings of data, what concerns training

@@ -17,8 +17,9 @@ from studio.jobs import control
 from studio.jobs.queue import Queue
 from studio.jobs.standing import GOING, standing
 from studio.runs import Run
-from studio.ui import children, profiles, words
-from studio.ui.charts import Charts, best_step
+from studio.ui import children, words
+from studio.ui.runs import profiles
+from studio.ui.runs.charts import Charts, best_step
 from studio.ui.shared import Draft, Shared
 
 _LOOKS_S = 2
