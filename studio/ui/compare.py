@@ -46,7 +46,7 @@ def screen(shared: Shared) -> None:
             min_width=300,
         )
         curve = gr.Radio(_CURVES, value=_CURVES[0], label="Curve", scale=2, min_width=300)
-    verdict = gr.Markdown(_NO_RUNS)
+    verdict = gr.Markdown()
     plot = gr.LinePlot(x="step", y="value", color="run", x_title="step", height=360, visible=False, show_label=False)
     no_points = gr.Markdown(_NO_POINTS, visible=False)
     scores = gr.Dataframe(label="Test set, with 95 % intervals", interactive=False, wrap=True, visible=False)
@@ -57,16 +57,18 @@ def screen(shared: Shared) -> None:
     def offer() -> Any:
         return gr.Dropdown(choices=list(_folders(shared.root)))
 
-    def choose(chosen: list[str] | None, selected: gr.SelectData) -> Any:
+    def choose(chosen: list[str] | None, selected: gr.SelectData) -> tuple[Any, Any]:
         """What there is to choose from by now, and the newest two of a task with scores where nothing is chosen."""
         if selected.value != _LABEL:
-            return gr.skip()
+            return gr.skip(), gr.skip()
         folders = _folders(shared.root)
         if any(name in folders for name in chosen or []):
-            return gr.Dropdown(choices=list(folders))  # the same value again would have everything reckoned again
+            known = gr.Dropdown(choices=list(folders))  # the same value again would have everything reckoned again
+            return known, gr.skip()
         scored = [name for name, folder in folders.items() if (folder / "report" / "metrics.json").exists()]
         alike = [name for name in scored if _task(folders[name]) == _task(folders[scored[0]])]
-        return gr.Dropdown(choices=list(folders), value=alike[:2])
+        told = gr.skip() if len(alike) > 1 else _CHOOSE if folders else _NO_RUNS
+        return gr.Dropdown(choices=list(folders), value=alike[:2]), told
 
     def draw(names: list[str] | None, which: str) -> tuple[Any, Any]:
         folders = _chosen(shared.root, names)
@@ -98,7 +100,7 @@ def screen(shared: Shared) -> None:
         )
 
     shared.page.load(offer, None, runs, show_progress="hidden", api_name="runs_to_compare")
-    shared.tabs.select(choose, runs, runs, show_progress="hidden")
+    shared.tabs.select(choose, runs, [runs, verdict], show_progress="hidden")
     gr.on([runs.change, curve.change], draw, [runs, curve], [plot, no_points], show_progress="hidden")
     runs.change(judge, runs, [verdict, scores, settings])
 

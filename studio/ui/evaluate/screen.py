@@ -172,5 +172,5 @@ def screen(shared: Shared) -> None:
 
 def _title(row: dict[str, Any]) -> str:
     """A run as the list to choose from shows it."""
-    score = "" if row["best"] is None else f" · {row['metric']} {row['best']:.3f}"
+    score = "" if row["test"] is None else f" · {row['metric'].replace('_', ' ')} {row['test']:.3f} on test rows"
     return f"{row['run']}{score} · {time.strftime('%d %b %H:%M', time.localtime(row['created'] or 0))}"
