@@ -158,7 +158,7 @@ def screen(shared: Shared) -> None:
         "outputs": [*parts, slices, files, seen, *rows.outputs, *version.outputs, *other.outputs],
         **_LIGHT,
     }
-    shared.tabs.change(refresh, [shared.run, run, which], [empty, run, which], **_LIGHT).then(**look)
+    shared.tab.select(refresh, [shared.run, run, which], [empty, run, which], **_LIGHT).then(**look)
     run.input(lambda name: name, run, shared.run, **_LIGHT)
     run.change(offer, [run, which], which, **_LIGHT).then(**look)
     which.input(**look)

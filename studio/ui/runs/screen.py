@@ -116,8 +116,8 @@ def screen(shared: Shared) -> None:
     }
     is_seen = gr.Checkbox(visible=False)
     seen_now = looked | {"inputs": [is_seen, *looked["inputs"]], "js": _IS_SEEN}
-    gr.on([gr.Timer(_LOOKS_S).tick, shared.tabs.change, shared.run.change], look_if_seen, **seen_now)
-    gr.on([shared.page.load, search.change], look, **looked)
+    gr.on([gr.Timer(_LOOKS_S).tick, shared.run.change], look_if_seen, **seen_now)
+    gr.on([shared.page.load, shared.tab.select, search.change], look, **looked)
 
     def choose(event: gr.SelectData):
         return event.row_value[0]
