@@ -131,7 +131,8 @@ def test_from_data_to_an_answer(page, tab):
 
     go(tab, "Compare")
     expect(tab.get_by_text("max_steps", exact=True).locator("visible=true").first).to_be_visible(timeout=60 * SECONDS)
-    expect(tab.get_by_text("better than").or_(tab.get_by_text("may be chance")).first).to_be_visible()
+    told = tab.get_by_text("better than").or_(tab.get_by_text("may be chance"))
+    expect(told.locator("visible=true").first).to_be_visible()
 
     go(tab, "Try")
     text = tab.get_by_label("Text", exact=True)
