@@ -6,7 +6,7 @@ import pytest
 
 from studio import events
 from studio.curves import Curve, Stream
-from studio.ui.charts import best_step
+from studio.ui.runs.charts import best_step
 
 
 def test_a_short_curve_is_kept_point_by_point():

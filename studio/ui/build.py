@@ -1,11 +1,17 @@
 """The page: one tab for each screen, the side bar, the look."""
 
+import dataclasses
 from pathlib import Path
 
 import gradio as gr
 
-from studio.ui import compare, data, evaluate, runs, sidebar, train, tryout
+from studio.ui import compare, sidebar
+from studio.ui.data import screen as data
+from studio.ui.evaluate import screen as evaluate
+from studio.ui.runs import screen as runs
 from studio.ui.shared import Runs, Shared
+from studio.ui.train import screen as train
+from studio.ui.tryout import screen as tryout
 
 TITLE = "Fine-tuning studio"
 SCREENS = {  # tab id: label, screen
@@ -29,8 +35,8 @@ def build(root: Path, *, only_try: bool = False) -> gr.Blocks:
         with gr.Tabs(selected=next(iter(screens))) as tabs:
             shared = Shared(root, Runs(root), page, tabs, dataset, run, draft)
             for name, (label, screen) in screens.items():
-                with gr.Tab(label, id=name):
-                    screen(shared)
+                with gr.Tab(label, id=name) as tab:
+                    screen(dataclasses.replace(shared, tab=tab))
         if not only_try:
             sidebar.build(shared)
     return page

@@ -221,10 +221,13 @@ def of_run(root: Path, run: Run) -> DataSet:
         RequestError: it is no run, or names no data.
     """
     settings = settings_of(run)
-    for dataset in listed(root):
-        if _placed(dataset.settings) == _placed(settings):
-            return dataset
-    return save(root, stem(settings), run.record()["task"], settings, {})
+    return known(root, settings) or save(root, stem(settings), run.record()["task"], settings, {})
+
+
+def known(root: Path, settings: Mapping[str, Any]) -> DataSet | None:
+    """The data set that these settings stand for, if there is one."""
+    placed = _placed(settings)
+    return next((dataset for dataset in listed(root) if _placed(dataset.settings) == placed), None)
 
 
 def settings_of(run: Run) -> dict[str, Any]:

@@ -1,27 +1,44 @@
-"""Data-set versions: a run's data with a person's decisions about them, divided as the run has divided them.
+"""Data-set versions: data with a person's decisions about them.
 
-A version is a saved data set like any other, `<run root>/data/<id>/`, with the decisions and the division inside; the
-data themselves stay as they are, where they are.
+A version is a saved data set like any other, `<run root>/data/<id>/`, with the decisions inside; the data themselves
+stay as they are, where they are.
 """
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from studio.data import curation
 from studio.data.curation import Curation
 from studio.errors import RequestError
-from studio.fields import to_flags
 from studio.runs import Run
-from studio.ui import children, datasets
+from studio.ui import datasets
+from studio.ui.data.looked import Looked, look, save
+from studio.ui.data.source import Place
 from studio.ui.datasets import DataSet
 
-_PATIENCE_S = 900.0  # all pictures of a large folder are read
-_DIVIDING = {"group_column_name", "near_duplicates", "drop_overlap", "splits_from"}  # the run has divided already
+_DIVIDING = {"group_column_name", "near_duplicates", "drop_overlap", "splits_from"}  # a run has divided already
 
 
-def save(root: Path, run: Run, name: str, made: Curation) -> DataSet:
-    """Keeps the run's data with these decisions, on top of those that the run was trained with, under a free name.
+def of_data(root: Path, seen: Looked, name: str, made: Curation) -> DataSet:
+    """Keeps what was looked at with these decisions, on top of those it has; itself before, if it is not yet saved.
+
+    Raises:
+        RequestError: there are no decisions or no name, or they leave less than a classifier needs.
+        RunError: the data cannot be read any more.
+    """
+    with _with(root, seen.settings, seen.told["task"], name, made) as (file, found):
+        parent = datasets.read(root, seen.id or save(root, seen, seen.place.stem))
+        files = parent.files | {"curation_file": file}
+        settings = parent.settings | {"curation_file": str(file)}
+        task, first = seen.told["task"], parent.of or parent.id
+        return datasets.save(root, name, task, settings, found.told, files, found.thumbnails, of=first)
+
+
+def of_run(root: Path, run: Run, name: str, made: Curation) -> DataSet:
+    """Keeps a run's data with these decisions, on top of those it was trained with, divided as the run has divided.
 
     Training on it tests on the rows of this run's test, as far as they are left, so that scores can be compared.
 
@@ -29,22 +46,29 @@ def save(root: Path, run: Run, name: str, made: Curation) -> DataSet:
         RequestError: there are no decisions or no name, or they leave less than a classifier needs.
         RunError: the data cannot be read any more.
     """
-    if not made:
-        raise RequestError("nothing is marked: mark rows first, to leave out or to relabel")
     if not run.splits.is_dir():
         raise RequestError(f"{run.folder.name} does not say how its rows were divided, so that nothing can be compared")
-    settings = {setting: value for setting, value in datasets.settings_of(run).items() if setting not in _DIVIDING}
-    if before := settings.pop("curation_file", None):
+    given, task = datasets.settings_of(run), run.record()["task"]
+    parent = datasets.known(root, given)
+    settings = {setting: value for setting, value in given.items() if setting not in _DIVIDING}
+    with _with(root, settings | {"splits_from": str(run.folder)}, task, name, made) as (file, found):
+        first = parent and (parent.of or parent.id)
+        files = {"curation_file": file}
+        return datasets.save(
+            root, name, task, settings, found.told, files, found.thumbnails, of=first, splits=run.splits
+        )
+
+
+@contextmanager
+def _with(root: Path, settings: dict[str, Any], task: str, name: str, made: Curation) -> Iterator[tuple[Path, Looked]]:
+    """A file of these decisions on top of those there are, and what is found in the data with it."""
+    if not made:
+        raise RequestError("nothing is decided yet: say of some rows what to do with them, then save")
+    if not name.strip():
+        raise RequestError("give the version a name")
+    if before := settings.get("curation_file"):
         made = curation.read(Path(before)) | made
     with tempfile.TemporaryDirectory(prefix="studio-version-") as folder:
         file = Path(folder) / "decisions.json"
         curation.write(made, file)
-        told = _tried(root, settings | {"curation_file": str(file), "splits_from": str(run.folder)}, run)
-        files = {"curation_file": file}
-        return datasets.save(root, name, run.record()["task"], settings, told, files, splits=run.splits)
-
-
-def _tried(root: Path, settings: dict[str, Any], run: Run) -> dict[str, Any]:
-    """What `python -m studio preview` tells of the data with the decisions: it reads and divides them."""
-    asked = settings | {"task": run.record()["task"]}
-    return children.ask(root, "preview", *to_flags(asked), timeout_s=_PATIENCE_S)
+        yield file, look(root, Place(name, settings | {"curation_file": str(file)}), {}, task)

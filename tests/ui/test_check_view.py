@@ -6,8 +6,8 @@ import pytest
 
 from studio.data.curation import Curation, Merge, Relabel
 from studio.errors import RequestError
-from studio.ui import check_view
-from studio.ui.data_check import _decided
+from studio.ui.data import check_view
+from studio.ui.data.check import _decided
 
 BAD = "<img src=x onerror=alert(1)>"
 PICTURE = b"RIFF"

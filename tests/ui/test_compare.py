@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from studio import events
-from studio.ui.escape import plain
+from studio.ui.words import plain
 from tests.finished_runs import answers, write_run
 from tests.ui.conftest import end
 

@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import expect
 
 from studio.data import curation
-from studio.ui import datasets, marks
+from studio.ui import datasets
+from studio.ui.evaluate import marks
 from tests.conftest import HOSTILE, WORDS
 from tests.finished_runs import evaluated_run
 from tests.ui.conftest import end

@@ -8,7 +8,7 @@ import pytest
 from studio import recipe_files
 from studio.errors import RequestError
 from studio.fields import specs
-from studio.ui import catalogue, forms
+from studio.ui.train import catalogue, forms
 
 RECIPES = recipe_files.find(Path(__file__).parent.parent.parent / "recipes")
 

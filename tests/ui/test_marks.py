@@ -7,9 +7,10 @@ from studio.data import curation, load
 from studio.data.curation import Curation, Relabel
 from studio.errors import RequestError
 from studio.runs import Run
-from studio.ui import datasets, marks, versions
-from studio.ui.evaluate_cards import cards
-from studio.ui.evaluate_other import mapped
+from studio.ui import datasets, versions
+from studio.ui.evaluate import marks
+from studio.ui.evaluate.cards import cards
+from studio.ui.evaluate.other import mapped
 from tests.conftest import HOSTILE
 from tests.finished_runs import evaluated_run
 
@@ -74,7 +75,7 @@ def test_a_version_leaves_the_data_as_they_are_and_is_divided_as_the_run_was(run
     root, before = tmp_path / "runs", reviews.read_bytes()
     test = (run.splits / "test.txt").read_text().split()
     made = Curation({test[0]: "damaged"}, {test[1]: Relabel("positive", "typo")})
-    first, second = (versions.save(root, run, "Reviews, corrected", made) for _ in range(2))
+    first, second = (versions.of_run(root, run, "Reviews, corrected", made) for _ in range(2))
     assert (first.name, second.name) == ("Reviews, corrected", "Reviews, corrected 2")
     assert curation.read(first.files["curation_file"]) == made and reviews.read_bytes() == before
     assert first.preview["sizes"]["test"] == len(test) - 1
@@ -88,23 +89,23 @@ def test_decisions_add_to_those_that_the_run_was_trained_with(tmp_path, reviews)
     ids = load.curated(TextData(dataset_name=str(reviews))).splits["train"]["row_id"][:]
     curation.write(Curation({ids[0]: "blank"}), tmp_path / "before.json")
     run = evaluated_run(root, "run", reviews, settings=f"curation_file: {tmp_path / 'before.json'}\n")
-    kept = versions.save(root, run, "both", Curation({ids[1]: "wrong"}))
+    kept = versions.of_run(root, run, "both", Curation({ids[1]: "wrong"}))
     assert set(curation.read(kept.files["curation_file"]).exclude) == {ids[0], ids[1]}
 
 
 def test_a_version_that_leaves_no_classifier_is_refused_and_nothing_is_kept(run, tmp_path):
-    with pytest.raises(RequestError, match="nothing is marked"):
-        versions.save(tmp_path / "runs", run, "none", Curation())
+    with pytest.raises(RequestError, match="nothing is decided"):
+        versions.of_run(tmp_path / "runs", run, "none", Curation())
     everything = [line for file in run.splits.glob("*.txt") for line in file.read_text().split()]
     with pytest.raises(RequestError):
-        versions.save(tmp_path / "runs", run, "all", Curation(dict.fromkeys(everything, "")))
+        versions.of_run(tmp_path / "runs", run, "all", Curation(dict.fromkeys(everything, "")))
     assert datasets.saved(tmp_path / "runs") == []
 
 
 def test_a_run_on_a_version_is_cloned_with_it(run, tmp_path):
     root = tmp_path / "runs"
     test = (run.splits / "test.txt").read_text().split()
-    kept = versions.save(root, run, "corrected", Curation({test[0]: ""}))
+    kept = versions.of_run(root, run, "corrected", Curation({test[0]: ""}))
     lines = "".join(f"{name}: {value}\n" for name, value in kept.settings.items() if name != "dataset_name")
     again = evaluated_run(root, "again", kept.settings["dataset_name"], settings=lines)
     assert datasets.of_run(root, again).id == kept.id
@@ -116,7 +117,7 @@ def test_uploaded_files_stay_as_long_as_a_version_reads_them(tmp_path, reviews):
     uploaded = datasets.save(root, "mine", "text-classification", {}, {}, {"dataset_name": reviews})
     run = evaluated_run(root, "run", uploaded.files["dataset_name"])
     test = (run.splits / "test.txt").read_text().split()
-    kept = versions.save(root, run, "corrected", Curation({test[0]: ""}))
+    kept = versions.of_run(root, run, "corrected", Curation({test[0]: ""}))
     with pytest.raises(RequestError, match="corrected is a version of mine"):
         datasets.remove(root, uploaded.id)
     datasets.remove(root, kept.id)

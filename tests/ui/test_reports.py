@@ -8,8 +8,8 @@ import pytest
 from studio.errors import RequestError
 from studio.evaluation import analysis, sentences
 from studio.runs import Run
-from studio.ui import evaluate_charts, evaluate_view, reports
-from studio.ui.reports import Mendable
+from studio.ui.evaluate import charts, reports, view
+from studio.ui.evaluate.reports import Mendable
 from tests.conftest import HOSTILE
 from tests.evaluation.rows import one_label, several_labels
 from tests.finished_runs import evaluated_run
@@ -70,19 +70,19 @@ def test_a_run_that_is_not_scored_has_no_report_that_could_be_made(run):
 @pytest.mark.parametrize("kind", kinds())
 def test_every_kind_of_report_can_be_shown(kind):
     found = kinds()[kind]
-    for draw in (evaluate_view.headline, evaluate_view.figures, evaluate_view.pairs, evaluate_view.slices):
+    for draw in (view.headline, view.figures, view.pairs, view.slices):
         assert draw(found)
-    assert f"{found['scores']['accuracy']:.1%}" in evaluate_view.headline(found)
-    charts = evaluate_charts.charts(found)
-    assert charts.count("<svg") == (4 if kind == "several labels" else 5)
+    assert f"{found['scores']['accuracy']:.1%}" in view.headline(found)
+    drawn = charts.charts(found)
+    assert drawn.count("<svg") == (4 if kind == "several labels" else 5)
     for label in found["thresholds"]["by_label"]:
-        assert "precision" in evaluate_charts.threshold(found, label, 0.3)
+        assert "precision" in charts.threshold(found, label, 0.3)
 
 
 def test_the_matrix_holds_the_counts_and_their_shares_and_each_cell_says_what_it_is():
     found = kinds()["two classes"]
     (hits, missed), _ = found["confusion"]
-    counts, shares = evaluate_view.matrix(found, False), evaluate_view.matrix(found, True)
+    counts, shares = view.matrix(found, False), view.matrix(found, True)
     assert f'aria-label="{missed:,} rows of class 0 answered class 1"' in counts
     assert 'data-true="0" data-predicted="1"' in counts and f">{missed:,}</button>" in counts
     assert f">{missed / (hits + missed):.0%}</button>" in shares
@@ -91,15 +91,15 @@ def test_the_matrix_holds_the_counts_and_their_shares_and_each_cell_says_what_it
 
 def test_of_many_classes_those_with_the_most_errors_are_in_the_matrix():
     found = kinds()["many classes"]
-    shown = evaluate_view.matrix(found, False)
-    assert shown.count('scope="row"') == evaluate_view.MATRIX and "of 40" in shown
-    assert "no matrix" in evaluate_view.matrix(kinds()["several labels"], False)
+    shown = view.matrix(found, False)
+    assert shown.count('scope="row"') == view.MATRIX and "of 40" in shown
+    assert "no matrix" in view.matrix(kinds()["several labels"], False)
 
 
 def test_the_threshold_view_says_what_the_report_has_computed():
     found = kinds()["two classes"]
     ((label, curve),) = found["thresholds"]["by_label"].items()
-    told = evaluate_charts.threshold(found, label, 0.3)
+    told = charts.threshold(found, label, 0.3)
     assert f"From 0.30 on: precision {curve['precision'][30]:.3f}, recall {curve['recall'][30]:.3f}" in told
     assert f"best F1 at {curve['best']:.2f}" in told
 
@@ -109,8 +109,8 @@ def test_labels_of_others_are_shown_and_do_nothing():
     test = type(rows)(**vars(rows) | {"labels": [HOSTILE, '" onclick="alert(1)', "</svg><script>"]})
     found = analysis.analyse(test, test, None)
     found |= {"sentences": sentences.tell(found)}
-    views = [evaluate_view.headline, evaluate_view.pairs, evaluate_view.figures, evaluate_charts.charts]
-    shown = "".join(view(found) for view in views) + evaluate_view.matrix(found, False)
+    views = [view.headline, view.pairs, view.figures, charts.charts]
+    shown = "".join(view(found) for view in views) + view.matrix(found, False)
     assert "<img" not in shown and "<script" not in shown and '" onclick' not in shown
     assert HOSTILE.replace("<", "&lt;").replace(">", "&gt;") in shown
 
@@ -126,6 +126,6 @@ def test_a_thousand_classes_do_not_keep_the_page_waiting(tmp_path):
     (tmp_path / "report" / "metrics.json").write_text(json.dumps(told))
     began = time.process_time()
     read = reports.read(tmp_path)
-    for draw in (evaluate_view.headline, evaluate_view.classes, evaluate_charts.charts):
+    for draw in (view.headline, view.classes, charts.charts):
         draw(read)
     assert time.process_time() - began < 1

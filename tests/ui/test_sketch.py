@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from studio.ui.sketch import CANVAS, drawn
+from studio.ui.tryout.sketch import CANVAS, drawn
 
 
 def paper(*box: int) -> dict[str, Image.Image]:

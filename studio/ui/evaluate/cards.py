@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from studio.ui import data_view
-from studio.ui.marks import Mark
+from studio.ui import words
+from studio.ui.evaluate.marks import Mark
 
 CSS = (
-    data_view.CSS
+    words.CSS
     + """
 ul.cards { list-style: none; padding: 0; display: grid; gap: 0.5rem;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); }

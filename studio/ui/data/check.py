@@ -12,9 +12,10 @@ from studio.data import curation
 from studio.data.curation import Curation
 from studio.errors import RequestError, RunError
 from studio.fields import to_flags
-from studio.ui import check_view, data_view, datasets
+from studio.ui import datasets, versions, words
 from studio.ui.children import Child
-from studio.ui.data_look import Looked, save_version
+from studio.ui.data import check_view, view
+from studio.ui.data.looked import Looked
 from studio.ui.shared import Shared
 
 _HTML = {"css_template": check_view.CSS, "js_on_load": None}
@@ -128,9 +129,7 @@ class Check:
                         yield {self.status: check_view.progress(step)}
                     found = child.answer()
                 except (RequestError, RunError) as error:
-                    yield {
-                        self.status: data_view.refused(data_view.plainly(str(error), seen.place.hidden))
-                    } | self._idle()
+                    yield {self.status: words.refused(view.plainly(str(error), seen.place.hidden))} | self._idle()
                     return
                 finally:
                     self._running.pop(request.session_hash, None)
@@ -172,12 +171,12 @@ class Check:
         status = gr.HTML(**_HTML)
 
         def keep(seen: Looked, name: str, *chosen: str) -> Iterator[dict]:
-            yield {status: data_view.said("Reading the data with the decisions …"), save: gr.Button(interactive=False)}
+            yield {status: words.said("Reading the data with the decisions …"), save: gr.Button(interactive=False)}
             try:
                 decisions = _decided(decidable, chosen)
-                version = save_version(self._shared.root, seen, name, decisions)
+                version = versions.of_data(self._shared.root, seen, name, decisions)
             except (RequestError, RunError, OSError) as error:
-                told = data_view.refused(data_view.plainly(str(error), seen.place.hidden))
+                told = words.refused(view.plainly(str(error), seen.place.hidden))
                 yield {status: told, save: gr.Button(interactive=True)}
             else:
                 yield kept(seen, version)

@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import RequestError, RunError
-from studio.ui import children, marks, reports
-from studio.ui.data_view import refused, said
-from studio.ui.evaluate_cards import CSS, cards
+from studio.ui import children
+from studio.ui.evaluate import marks, reports
+from studio.ui.evaluate.cards import CSS, cards
+from studio.ui.words import refused, said
 
 _PAGE = 12  # rows
 _FETCHED = 48  # rows at once: the data are read anew each time

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from studio.ui import data_view
+from studio.ui import words
+from studio.ui.data import view
 
 CSS = (
-    data_view.CSS
+    words.CSS
     + """
 h4 { overflow-wrap: anywhere; }
 .kind { display: inline-block; margin-right: 0.5rem; padding: 0 0.5rem; border-radius: 999px; font-size: var(--text-sm);
@@ -32,7 +33,7 @@ def finding(told: dict[str, Any], thumbnails: Mapping[str, bytes], folders: Iter
     folders = list(folders)
 
     def plain(text: str) -> str:
-        return html.escape(data_view.plainly(text, folders))
+        return html.escape(view.plainly(text, folders))
 
     shown = [example for example in told["examples"] if example.get("thumbnail") in thumbnails]
     listed = [example for example in told["examples"] if example not in shown]
@@ -68,7 +69,7 @@ def offers(told: dict[str, Any], task: str) -> list[tuple[str, str]]:
 def progress(step: dict[str, Any] | None) -> str:
     """A bar and what is being done, as HTML; before anything is known, that it begins."""
     if step is None:
-        return data_view.said("Reading the data …")
+        return words.said("Reading the data …")
     doing, share = html.escape(step["doing"]), 0
     if step["total"]:
         share = 100 * step["done"] / step["total"]
@@ -86,22 +87,22 @@ def summary(told: dict[str, Any], quick: bool) -> str:
     named = [_counted(counts[name], *words) for name, words in _SEVERITIES.items() if counts[name]]
     end = "" if told["complete"] else "The check was ended early: this is what was found until then. "
     if named:
-        return data_view.said(f"{end}{rows} checked: {', '.join(named)}. Decide below; the data stay as they are.")
+        return words.said(f"{end}{rows} checked: {', '.join(named)}. Decide below; the data stay as they are.")
     if not told["complete"]:
-        return data_view.said("The check was ended early; nothing was found until then.")
+        return words.said("The check was ended early; nothing was found until then.")
     if quick and told["task"] == "image-classification":
-        return data_view.said(f"{rows} checked: nothing was found that is wrong. The pixels were not looked at.")
-    return data_view.said(f"{rows} checked: nothing was found that is wrong.")
+        return words.said(f"{rows} checked: nothing was found that is wrong. The pixels were not looked at.")
+    return words.said(f"{rows} checked: nothing was found that is wrong.")
 
 
 def saved(name: str, before: Mapping[str, int], now: Mapping[str, int]) -> str:
     """What was saved, and the sizes of the splits, as HTML."""
     rows = [("rows", sum(before.values()), sum(now.values()))]
-    rows += [(named, before.get(split, 0), now.get(split, 0)) for split, named in data_view.SPLITS.items()]
+    rows += [(named, before.get(split, 0), now.get(split, 0)) for split, named in view.SPLITS.items()]
     tiles = "".join(
         f"<div><dt>{named}</dt><dd>{new:,}<small>before: {old:,}</small></dd></div>" for named, old, new in rows
     )
-    return f"{data_view.said(f'Saved as {name}. The data stay as they are.')}<dl>{tiles}</dl>"
+    return f"{words.said(f'Saved as {name}. The data stay as they are.')}<dl>{tiles}</dl>"
 
 
 def _example(example: dict[str, Any], plain: Any) -> str:

@@ -9,12 +9,13 @@ import gradio as gr
 
 from studio.errors import RequestError, RunError
 from studio.fields import to_flags
-from studio.ui import children, data_look, data_view, datasets
-from studio.ui.data_check import Check
-from studio.ui.data_library import Library
-from studio.ui.data_look import Looked
-from studio.ui.data_result import Result
-from studio.ui.data_source import Place, Source
+from studio.ui import children, datasets, words
+from studio.ui.data import looked, view
+from studio.ui.data.check import Check
+from studio.ui.data.library import Library
+from studio.ui.data.looked import Looked
+from studio.ui.data.result import Result
+from studio.ui.data.source import Place, Source
 from studio.ui.shared import Shared
 
 _HEAVY = {"concurrency_limit": 2, "concurrency_id": "preview", "show_progress": "minimal", "api_visibility": "private"}
@@ -24,36 +25,36 @@ _LIGHT = {"show_progress": "hidden", "api_visibility": "private"}
 def screen(shared: Shared) -> None:
     """Builds the screen inside its tab."""
     source = Source()
-    start = data_view.said("Choose where your data is, then look at it. Nothing is trained yet.")
-    status = gr.HTML(start, css_template=data_view.CSS, js_on_load=None)
-    place, looked = gr.State(None), gr.State(None)
+    start = words.said("Choose where your data is, then look at it. Nothing is trained yet.")
+    status = gr.HTML(start, css_template=words.CSS, js_on_load=None)
+    place, last = gr.State(None), gr.State(None)  # what is looked at, and what was found there
     result = Result()
-    check = Check(shared, looked)
+    check = Check(shared, last)
     library = Library(shared.root)
-    shown = [status, place, looked, *result.outputs, *check.outputs]
+    shown = [status, place, last, *result.outputs, *check.outputs]
 
     def filled(seen: Looked) -> dict:
-        return {place: seen.place, looked: seen, **result.showing(seen), **check.showing(seen)}
+        return {place: seen.place, last: seen, **result.showing(seen), **check.showing(seen)}
 
     def nothing() -> dict:
-        return {looked: None, **result.hiding(), **check.hiding()}
+        return {last: None, **result.hiding(), **check.hiding()}
 
     def read(where: Place, reading: dict[str, Any], task: str | None) -> Iterator[dict]:
-        busy = data_view.said(f"Reading {where.name} …")
-        yield {status: busy, place: where, looked: None, result.save: gr.Button(interactive=False), **check.hiding()}
+        busy = words.said(f"Reading {where.name} …")
+        yield {status: busy, place: where, last: None, result.save: gr.Button(interactive=False), **check.hiding()}
         try:
-            seen = data_look.look(shared.root, where, reading, task)
+            seen = looked.look(shared.root, where, reading, task)
         except (RequestError, RunError) as error:
-            told = data_view.refused(data_view.plainly(str(error), where.hidden))
+            told = words.refused(view.plainly(str(error), where.hidden))
             yield {status: told} | _form(shared.root, where, reading, task, result)
         else:
-            yield {status: data_view.said(f"{where.name} can be trained on."), **filled(seen)}
+            yield {status: words.said(f"{where.name} can be trained on."), **filled(seen)}
 
     def look(*values) -> Iterator[dict]:
         try:
             where = source.place(*values)
         except RequestError as error:
-            yield {status: data_view.refused(str(error)), **nothing()}
+            yield {status: words.refused(str(error)), **nothing()}
         else:
             yield from read(where, {}, None)
 
@@ -62,14 +63,14 @@ def screen(shared: Shared) -> None:
 
     def save(seen: Looked, name: str) -> dict:
         try:
-            chosen = seen.id or data_look.save(shared.root, seen, name)
+            chosen = seen.id or looked.save(shared.root, seen, name)
         except (RequestError, OSError) as error:
-            return {status: data_view.refused(str(error))}
+            return {status: words.refused(str(error))}
         return {
             shared.dataset: chosen,
             shared.tabs: gr.Tabs(selected="train"),
-            status: data_view.said("Saved, and chosen on the Train screen."),
-            looked: dataclasses.replace(seen, id=chosen),
+            status: words.said("Saved, and chosen on the Train screen."),
+            last: dataclasses.replace(seen, id=chosen),
             **result.saving(chosen),
             **library.filling(chosen),
         }
@@ -78,7 +79,7 @@ def screen(shared: Shared) -> None:
         try:
             dataset = datasets.read(shared.root, chosen or "")
         except RequestError as error:
-            yield {status: data_view.refused(str(error))} | library.filling()
+            yield {status: words.refused(str(error))} | library.filling()
             return
         reading = {name: value for name, value in dataset.settings.items() if name in result.fields}
         where = {name: value for name, value in dataset.settings.items() if name not in result.fields}
@@ -87,14 +88,14 @@ def screen(shared: Shared) -> None:
             yield from read(place_of_it, reading, dataset.task)
             return
         seen = Looked(place_of_it, reading, dataset.preview, dataset.thumbnails, dataset.id)
-        yield {status: data_view.said(f"{dataset.name}, as it was saved."), **filled(seen)}
+        yield {status: words.said(f"{dataset.name}, as it was saved."), **filled(seen)}
 
     def remove(chosen: str) -> dict:
         try:
             datasets.remove(shared.root, chosen or "")
         except RequestError as error:
-            return {status: data_view.refused(str(error))} | library.filling(chosen)
-        return {status: data_view.said("Removed.")} | nothing() | library.filling()
+            return {status: words.refused(str(error))} | library.filling(chosen)
+        return {status: words.said("Removed.")} | nothing() | library.filling()
 
     def kept(before: Looked, version: datasets.DataSet) -> dict:
         (found,) = show(version.id)
@@ -105,7 +106,7 @@ def screen(shared: Shared) -> None:
     source.look.click(look, source.inputs, shown, **other)
     result.again.click(again, [place, *result.inputs], shown, **other)
     to_train = [shared.dataset, shared.tabs]
-    result.save.click(save, [looked, result.name], [*shown, *to_train, *library.outputs], **_LIGHT)
+    result.save.click(save, [last, result.name], [*shown, *to_train, *library.outputs], **_LIGHT)
     library.show.click(show, library.chosen, [*shown, *library.outputs], **other)
     check.versions.input(show, check.versions, [*shown, *library.outputs], **other)
     library.train.click(lambda chosen: (chosen, gr.Tabs(selected="train")), library.chosen, to_train, **_LIGHT)

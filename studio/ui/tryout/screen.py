@@ -10,12 +10,12 @@ import gradio as gr
 
 from studio.errors import RequestError, RunError
 from studio.serving.client import MOST_BYTES, Answer, Models
-from studio.ui import sketch, tryout_file
 from studio.ui.children import ask as ask_child
 from studio.ui.shared import Shared
-from studio.ui.tryable import Tryable, Tryables
-from studio.ui.tryout_answer import AnswerBox, Asked, content
-from studio.ui.words import message
+from studio.ui.tryout import file, sketch
+from studio.ui.tryout.answer import AnswerBox, Asked, content
+from studio.ui.tryout.tryable import Tryable, Tryables
+from studio.ui.words import said
 
 _EMPTY = """### Nothing to try yet
 When a run has finished, its model answers here. Start one on the **Train** screen; the sample data take a few minutes.
@@ -79,7 +79,7 @@ def screen(shared: Shared) -> None:
             with gr.Row():
                 clear = gr.Button("Clear", size="sm", scale=0, min_width=160)
         past = gr.State([])
-        tryout_file.section(models, runs, first)
+        file.section(models, runs, first)
         with gr.Row():
             free = gr.Button("Free memory", size="sm", scale=0, min_width=160)
 
@@ -156,15 +156,12 @@ def screen(shared: Shared) -> None:
 
     def unload():
         count = models.unload()
-        return message(
-            f"{count} model{'s' * (count != 1)} taken out of memory." if count else "No model was in memory."
-        )
+        return said(f"{count} model{'s' * (count != 1)} taken out of memory." if count else "No model was in memory.")
 
     refreshed = {"fn": refresh, "inputs": [shared.run, first], "outputs": [empty, bench, first]}
     quiet = {"show_progress": "hidden"}
-    shared.page.load(**refreshed, **quiet)
     shared.run.change(**refreshed | {"fn": follow}, **quiet)
-    shared.tabs.change(**refreshed, **quiet)
+    shared.tab.select(**refreshed, **quiet)
     first.input(lambda name: name, first, shared.run, **quiet)
     for box, model in zip(boxes, (first, second), strict=True):  # an answer is not to stand below another's name
         model.change(box.hidden, None, box.outputs, **quiet)
@@ -196,7 +193,7 @@ def _answers(
     """Updates of status, both answers, the table of previous answers and what is in it, as the answers come."""
     shown, passing = [AnswerBox.hidden(), AnswerBox.hidden()], ""
     if missing:
-        yield message(missing), *(gr.skip(),) * len(shown[0] + shown[1]), *(gr.skip(),) * 3
+        yield said(missing), *(gr.skip(),) * len(shown[0] + shown[1]), *(gr.skip(),) * 3
         return
     try:
         item = content(asked)
@@ -209,9 +206,9 @@ def _answers(
                 shown[place] = AnswerBox.shown(run, asked, answer)
                 past = [_row(told, run, answer), *past][:_REMEMBERED]
                 passing += _passing(answer, run)
-                yield message(passing), *shown[0], *shown[1], gr.Column(visible=True), past, past
+                yield said(passing), *shown[0], *shown[1], gr.Column(visible=True), past, past
     except (RequestError, RunError) as fault:
-        yield message(f"There is no answer: {fault}"), *shown[0], *shown[1], gr.skip(), gr.skip(), past
+        yield said(f"There is no answer: {fault}"), *shown[0], *shown[1], gr.skip(), gr.skip(), past
 
 
 def _row(told: str, run: Tryable, answer: Answer) -> list[str]:

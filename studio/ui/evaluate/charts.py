@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from studio.ui import squares
-from studio.ui.evaluate_view import short
-from studio.ui.squares import Line
+from studio.ui.evaluate import squares
+from studio.ui.evaluate.squares import Line
+from studio.ui.evaluate.view import short
 
 _CURVES = 8  # labels whose curves are drawn together
 

@@ -35,17 +35,6 @@ LABELS = {
 }
 COLOURS = dict(zip(("training", "validation", "test"), theme.SERIES, strict=False))
 _HELP = {spec.name: spec.help for group in (TextData, ImageData) for spec in specs(group)}
-CSS = """
-dl { display: flex; flex-wrap: wrap; gap: 0.5rem 2rem; margin: 0; }
-dt { font-size: var(--text-sm); color: var(--body-text-color-subdued); }
-dd { margin: 0; font-size: var(--text-xl); font-weight: 600; font-variant-numeric: tabular-nums; }
-dd small { display: block; font-size: var(--text-sm); font-weight: 400; color: var(--body-text-color-subdued); }
-h4 { margin: 0 0 0.5rem; font-size: var(--text-md); font-weight: 600; }
-ul { margin: 0; padding-left: 1.2rem; list-style: disc; }
-li { margin: 0.25rem 0; overflow-wrap: anywhere; }
-p { margin: 0; overflow-wrap: anywhere; }
-.refused { border-left: 3px solid var(--error-border-color, #b91c1c); padding: 0.25rem 0 0.25rem 0.75rem; }
-"""
 
 
 def about(name: str) -> str:
@@ -64,16 +53,6 @@ def plainly(message: str, folders: Iterable[str]) -> str:
     for folder in folders:
         message = message.replace(f"{folder}/", "")
     return re.sub(r"--(\w+)", lambda flag: f"‘{LABELS[flag[1]]}’" if flag[1] in LABELS else flag[0], message)
-
-
-def said(text: str) -> str:
-    """A calm line on what is going on or what to do next, as HTML."""
-    return f'<p role="status">{html.escape(text)}</p>'
-
-
-def refused(text: str) -> str:
-    """What went wrong and what to do about it, as HTML."""
-    return f'<p class="refused" role="alert">{html.escape(text)}</p>'
 
 
 def facts(told: dict[str, Any]) -> str:

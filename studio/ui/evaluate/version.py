@@ -7,9 +7,10 @@ import gradio as gr
 
 from studio.errors import RequestError, RunError
 from studio.runs import Run
-from studio.ui import datasets, marks, reports, versions
-from studio.ui.data_view import CSS, refused, said
+from studio.ui import datasets, versions
+from studio.ui.evaluate import marks, reports
 from studio.ui.shared import Draft, Shared
+from studio.ui.words import CSS, refused, said
 
 _LIGHT = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -60,7 +61,7 @@ class Version:
             try:
                 folder = self._folder(run)
                 made = marks.decisions(marks.read(folder), several="threshold" in reports.read(folder))
-                kept = versions.save(shared.root, Run(folder), name, made)
+                kept = versions.of_run(shared.root, Run(folder), name, made)
             except (RequestError, RunError, OSError) as error:
                 yield {self.status: refused(str(error))}
                 return

@@ -11,9 +11,10 @@ from studio.config import READING
 from studio.errors import RequestError, RunError
 from studio.fields import to_flags
 from studio.runs import Run
-from studio.ui import children, datasets, reports
-from studio.ui.data_view import CSS, refused, said
+from studio.ui import children, datasets
+from studio.ui.evaluate import reports
 from studio.ui.shared import Shared
+from studio.ui.words import CSS, refused, said
 
 _ROWS = 1000  # that are drawn unless a person says otherwise
 _LIGHT = {"show_progress": "hidden", "api_visibility": "private"}

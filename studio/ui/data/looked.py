@@ -1,16 +1,13 @@
-"""What a child process finds where data are, and keeping that as a data set or as a version of one."""
+"""What a child process finds where data are, and keeping that as a data set."""
 
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.data import curation
-from studio.data.curation import Curation
-from studio.errors import RequestError
 from studio.fields import to_flags
 from studio.ui import children, datasets
-from studio.ui.data_source import Place
+from studio.ui.data.source import Place
 
 _PATIENCE_S = 900.0  # for reading: all pictures of a large folder are decoded
 
@@ -54,27 +51,3 @@ def save(root: Path, seen: Looked, name: str) -> str:
     """
     task, files = seen.told["task"], seen.place.files
     return datasets.save(root, name, task, seen.settings, seen.told, files, seen.thumbnails).id
-
-
-def save_version(root: Path, seen: Looked, name: str, decisions: Curation) -> datasets.DataSet:
-    """The data set with decisions beside those that it has already; what was looked at is saved before, if need be.
-
-    Raises:
-        RequestError: no name, or the decisions leave less than a classifier needs.
-        RunError: the child fails or takes too long.
-    """
-    if not name.strip():
-        raise RequestError("give the version a name")
-    if before := seen.settings.get("curation_file"):
-        decisions = curation.read(Path(before)) | decisions
-    with tempfile.TemporaryDirectory(prefix="studio-version-") as folder:
-        file = Path(folder) / "decisions.json"
-        curation.write(decisions, file)
-        place = Place(seen.place.name, seen.place.settings | {"curation_file": str(file)})
-        found = look(root, place, seen.reading, seen.told["task"])  # refuses before anything is kept
-        parent = datasets.read(root, seen.id or save(root, seen, seen.place.stem))
-        files = parent.files | {"curation_file": file}
-        settings = parent.settings | {"curation_file": str(file)}
-        return datasets.save(
-            root, name, seen.told["task"], settings, found.told, files, found.thumbnails, of=parent.of or parent.id
-        )

@@ -14,7 +14,7 @@ from studio.errors import RequestError, RunError
 from studio.evaluation import costs
 from studio.ui import children
 from studio.ui.shared import Shared
-from studio.ui.words import message
+from studio.ui.words import said
 
 _HEADERS = ["layer", "type", "parameters", "MFLOPs"]
 _WIDTHS = ["300px", "160px", "110px", "90px"]  # a narrow window scrolls the table sideways
@@ -47,16 +47,16 @@ def section(shared: Shared) -> None:
 
     def follow(run: str | None) -> Iterator[dict]:
         begun = time.monotonic()
-        yield {told: message("Measuring ..."), stop: gr.Button(visible=True), measure: gr.Button(interactive=False)}
+        yield {told: said("Measuring ..."), stop: gr.Button(visible=True), measure: gr.Button(interactive=False)}
         ended = {stop: gr.Button(visible=False), measure: gr.Button(interactive=True)}
         try:
             folder = shared.root / Path(run or "").name
             with contextlib.closing(children.Child(shared.root, "profile", str(folder))) as child:
                 for _ in child.steps():
-                    yield {told: message(f"Measuring ... {time.monotonic() - begun:.0f} s")}
+                    yield {told: said(f"Measuring ... {time.monotonic() - begun:.0f} s")}
                 child.answer()
         except (RequestError, RunError) as error:
-            yield ended | {told: message(f"It was not measured: {error}")}
+            yield ended | {told: said(f"It was not measured: {error}")}
         else:
             yield ended | show(run)
 
@@ -64,7 +64,7 @@ def section(shared: Shared) -> None:
     gr.on([shared.run.change, whole.expand], show, shared.run, outputs, **_LIGHT)
     measuring = measure.click(follow, shared.run, outputs, concurrency_limit=1, **_LIGHT)
     stop.click(
-        lambda: {told: message("Stopped."), stop: gr.Button(visible=False), measure: gr.Button(interactive=True)},
+        lambda: {told: said("Stopped."), stop: gr.Button(visible=False), measure: gr.Button(interactive=True)},
         None, outputs, cancels=[measuring], **_LIGHT,
     )  # fmt: skip
 

@@ -8,8 +8,8 @@ import gradio as gr
 from studio.errors import RequestError, RunError
 from studio.evaluation import coloured
 from studio.serving.client import Answer, Item, Models
-from studio.ui.tryable import Tryable, Tryables
-from studio.ui.words import message
+from studio.ui.tryout.tryable import Tryable, Tryables
+from studio.ui.words import said
 
 _MOST_BARS = 10
 _MOST_LABELS = 50  # to choose from
@@ -40,9 +40,9 @@ class AnswerBox:
                 item = content(kept)
                 found = models.explain(runs.named(name).folder, item, label)
             except (RequestError, RunError) as fault:
-                return message(f"There is no explanation: {fault}")
+                return said(f"There is no explanation: {fault}")
             texts = () if isinstance(item, bytes) else item if isinstance(item, tuple) else (item,)
-            return coloured.shown(found, texts, _LONGEST) + "".join(map(message, coloured.sentences(found)))
+            return coloured.shown(found, texts, _LONGEST) + "".join(map(said, coloured.sentences(found)))
 
         inputs = [self.asked, self.label]
         why.click(explain, inputs, self.reason, concurrency_limit=4, show_progress_on=self.reason)

@@ -7,7 +7,8 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import RequestError
-from studio.ui import data_view, datasets, places
+from studio.ui import datasets, places
+from studio.ui.data import view
 
 _WHERE = {"upload": "Upload a file", "machine": "On this machine", "hub": "Hugging Face Hub", "sample": "A sample"}
 _SAMPLES = {
@@ -65,7 +66,7 @@ class Source:
             )
             with gr.Accordion("Configuration and revision", open=False), gr.Row():
                 self.config, self.revision = (
-                    gr.Textbox(label=data_view.LABELS[name], info=data_view.about(name), max_lines=1)
+                    gr.Textbox(label=view.LABELS[name], info=view.about(name), max_lines=1)
                     for name in ("dataset_config_name", "dataset_revision")
                 )
         with gr.Column(visible=False) as sample:

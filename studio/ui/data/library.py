@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from studio.ui import data_view, datasets
+from studio.ui import datasets, words
+from studio.ui.data import view
 
 _HEADERS = ["name", "version of", "kind", "rows", "classes", "created"]
 _WIDTHS = ["220px", "180px", "110px", "110px", "110px", "170px"]  # a narrow window scrolls the table sideways
@@ -18,7 +19,7 @@ class Library:
     def __init__(self, root: Path):
         self._root = root
         gr.Markdown("### Saved data sets")
-        self.empty = gr.HTML(css_template=data_view.CSS, js_on_load=None)
+        self.empty = gr.HTML(css_template=words.CSS, js_on_load=None)
         with gr.Column(visible=False) as self.all:
             self.table = gr.Dataframe(
                 headers=_HEADERS,
@@ -50,7 +51,7 @@ class Library:
         ids = [dataset.id for dataset in found]
         names = {dataset.id: dataset.name for dataset in [*found, *datasets.SAMPLES.values()]}
         return {
-            self.empty: gr.HTML(data_view.said("None yet: look at some data above and save it."), visible=not found),
+            self.empty: gr.HTML(words.said("None yet: look at some data above and save it."), visible=not found),
             self.all: gr.Column(visible=bool(found)),
             self.table: [_row(dataset, names) for dataset in found],
             self.chosen: gr.Dropdown(
@@ -70,4 +71,4 @@ def _row(dataset: datasets.DataSet, names: dict[str, str]) -> list[str]:
     told = dataset.preview
     figures = [f"{sum(told['sizes'].values()):,}", f"{len(told['classes']):,}"] if told else ["", ""]
     created = time.strftime("%Y-%m-%d %H:%M", time.localtime(dataset.created))
-    return [dataset.name, names.get(dataset.of, ""), data_view.kind(dataset.task), *figures, created]
+    return [dataset.name, names.get(dataset.of, ""), view.kind(dataset.task), *figures, created]

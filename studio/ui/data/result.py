@@ -8,14 +8,15 @@ import gradio as gr
 from PIL import Image
 
 from studio.config import Data
-from studio.ui import data_view
-from studio.ui.data_look import Looked
+from studio.ui import words
+from studio.ui.data import view
+from studio.ui.data.looked import Looked
 
 _CONTENT = {
     "text-classification": ("text_column_name", "text_pair_column_name"),
     "image-classification": ("image_column_name",),
 }
-_KINDS = [(data_view.kind(task), task) for task in _CONTENT]
+_KINDS = [(view.kind(task), task) for task in _CONTENT]
 _COLUMNS = ("text_column_name", "text_pair_column_name", "image_column_name", "label_column_name", "group_column_name")
 _FRACTIONS = ("validation_fraction", "test_fraction")
 _SWITCHES = ("merge_label_spellings", "near_duplicates", "drop_overlap")
@@ -27,7 +28,7 @@ class Result:
     """The widgets; `showing`, `refusing` and `hiding` tell what becomes of them."""
 
     def __init__(self):
-        html = {"css_template": data_view.CSS, "js_on_load": None}
+        html = {"css_template": words.CSS, "js_on_load": None}
         with gr.Column(visible=False) as self.all:
             self.facts = gr.HTML(**html)
             with gr.Row():
@@ -38,9 +39,7 @@ class Result:
                     for name in _FRACTIONS:
                         self.fields[name] = gr.Slider(0.01, 0.9, value=getattr(Data, name), step=0.01, **_about(name))
                 with gr.Row():
-                    self.fields["group_column_name"] = _column(
-                        "group_column_name", data_view.about("group_column_name")
-                    )
+                    self.fields["group_column_name"] = _column("group_column_name", view.about("group_column_name"))
                     self.fields["label_delimiter"] = gr.Textbox(max_lines=1, **_about("label_delimiter"))
                     self.fields["column_names"] = gr.Textbox(
                         placeholder="text, label", max_lines=1, **_about("column_names")
@@ -55,7 +54,7 @@ class Result:
                         x="class",
                         y="rows",
                         color="split",
-                        color_map=data_view.COLOURS,
+                        color_map=view.COLOURS,
                         color_title=" ",
                         sort="-y",
                         height=300,
@@ -104,24 +103,22 @@ class Result:
     def showing(self, seen: Looked) -> dict[Any, Any]:
         """The widgets filled with what was found."""
         told = seen.told
-        headers, cells = data_view.table(told)
+        headers, cells = view.table(told)
         pictures = [
-            (Image.open(io.BytesIO(seen.thumbnails[picture["file"]])), data_view.caption(picture))
+            (Image.open(io.BytesIO(seen.thumbnails[picture["file"]])), view.caption(picture))
             for picture in told["pictures"]
             if picture["file"] in seen.thumbnails
         ]
-        wide = sum(len(row["label"]) for row in told["classes"][: data_view.BARS]) > _ROOM
+        wide = sum(len(row["label"]) for row in told["classes"][: view.BARS]) > _ROOM
         return (
             self._form(told["task"], told["columns"], seen.reading | told["chosen"])
             | {
-                self.facts: gr.HTML(data_view.facts(told), visible=True),
+                self.facts: gr.HTML(view.facts(told), visible=True),
                 self.found: gr.Column(visible=True),
-                self.bars: gr.BarPlot(
-                    data_view.bars(told), title=data_view.bars_title(told), x_label_angle=-45 if wide else 0
-                ),
-                self.notes: data_view.notes(told, seen.place.hidden),
+                self.bars: gr.BarPlot(view.bars(told), title=view.bars_title(told), x_label_angle=-45 if wide else 0),
+                self.notes: view.notes(told, seen.place.hidden),
                 self.table: gr.Dataframe(
-                    {"headers": headers, "data": cells}, column_widths=data_view.widths(headers), visible=not pictures
+                    {"headers": headers, "data": cells}, column_widths=view.widths(headers), visible=not pictures
                 ),
                 self.gallery: gr.Gallery(pictures, visible=bool(pictures)),
             }
@@ -161,7 +158,7 @@ class Result:
 
 
 def _column(name: str, info: str | None = None) -> gr.Dropdown:
-    return gr.Dropdown([_nothing(name)], value="", min_width=140, label=data_view.LABELS[name], info=info)
+    return gr.Dropdown([_nothing(name)], value="", min_width=140, label=view.LABELS[name], info=info)
 
 
 def _nothing(name: str) -> tuple[str, str]:
@@ -169,4 +166,4 @@ def _nothing(name: str) -> tuple[str, str]:
 
 
 def _about(name: str) -> dict[str, str]:
-    return {"label": data_view.LABELS[name], "info": data_view.about(name)}
+    return {"label": view.LABELS[name], "info": view.about(name)}

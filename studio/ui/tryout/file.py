@@ -7,8 +7,8 @@ import gradio as gr
 
 from studio.errors import RequestError, RunError
 from studio.serving.client import Models
-from studio.ui.tryable import Tryables
-from studio.ui.words import message
+from studio.ui.tryout.tryable import Tryables
+from studio.ui.words import said
 
 
 def section(models: Models, runs: Tryables, model: gr.Dropdown) -> None:
@@ -38,7 +38,7 @@ def section(models: Models, runs: Tryables, model: gr.Dropdown) -> None:
 
     def answer(name: str | None, path: str | None, text: str, pair: str, progress=gr.Progress()):  # noqa: B008
         if not path:
-            yield message("Choose a file first."), gr.skip()
+            yield said("Choose a file first."), gr.skip()
             return
         source = Path(path)
         with tempfile.TemporaryDirectory(prefix="studio-answers-") as folder:
@@ -49,11 +49,11 @@ def section(models: Models, runs: Tryables, model: gr.Dropdown) -> None:
                 pair = pair.strip() if run.text_pairs else ""
                 for done, total in models.answer_file(run.folder, source, out, text.strip(), pair):
                     progress((done, total), "Asking", unit="rows")
-                    yield message(f"{done:,} of {total:,} rows are answered."), gr.File(visible=False)
-                yield message(f"All {total:,} rows are answered."), gr.File(str(out), visible=True)
+                    yield said(f"{done:,} of {total:,} rows are answered."), gr.File(visible=False)
+                yield said(f"All {total:,} rows are answered."), gr.File(str(out), visible=True)
             except (RequestError, RunError) as fault:
-                yield message(f"The file was not answered: {fault}"), gr.File(visible=False)
+                yield said(f"The file was not answered: {fault}"), gr.File(visible=False)
 
     model.change(suit, model, [columns, text, pair], show_progress="hidden")
     asking = start.click(answer, [model, file, text, pair], [status, answers], show_progress_on=status)
-    stop.click(lambda: message("Stopped."), None, status, cancels=[asking], show_progress="hidden")
+    stop.click(lambda: said("Stopped."), None, status, cancels=[asking], show_progress="hidden")

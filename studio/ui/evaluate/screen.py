@@ -10,13 +10,13 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import RequestError
-from studio.ui import evaluate_charts, evaluate_view, reports
-from studio.ui.data_view import refused
-from studio.ui.evaluate_other import Other
-from studio.ui.evaluate_rows import Rows
-from studio.ui.evaluate_version import Version
-from studio.ui.reports import Mendable
+from studio.ui.evaluate import reports, view
+from studio.ui.evaluate.other import Other
+from studio.ui.evaluate.reports import Mendable
+from studio.ui.evaluate.rows import Rows
+from studio.ui.evaluate.version import Version
 from studio.ui.shared import Shared
+from studio.ui.words import refused
 
 _EMPTY = """### Nothing to evaluate yet
 When a run has finished, this screen says how good its model is. Start one on the **Train** screen.
@@ -44,14 +44,14 @@ def screen(shared: Shared) -> None:
             [("its own test rows", reports.OWN)], value=reports.OWN, label="On", min_width=200,
             info="the rows that the figures are of",
         )  # fmt: skip
-    html = {"css_template": evaluate_view.CSS, "js_on_load": None}
+    html = {"css_template": view.CSS, "js_on_load": None}
     status = gr.HTML(**html)
     mend = gr.Button("Make the report", variant="primary", visible=False)
     with gr.Column(visible=False) as whole:
         head = gr.HTML(elem_id="evaluate-head", **html)
         gr.Markdown("### What is taken for what")
         kind = gr.Radio([("rows", "rows"), ("shares of the true label", "shares")], value="rows", show_label=False)
-        clicks = html | {"js_on_load": evaluate_view.CLICKS}
+        clicks = html | {"js_on_load": view.CLICKS}
         matrix, pairs = gr.HTML(elem_id="evaluate-matrix", **clicks), gr.HTML(**clicks)
         rows = Rows(shared.root, folder, run, which)
         version = Version(shared, folder, run)
@@ -59,7 +59,7 @@ def screen(shared: Shared) -> None:
             figures = gr.HTML(**html)
         with gr.Accordion("Each class", open=False):
             classes = gr.Dataframe(
-                headers=evaluate_view.CLASSES, column_widths=_WIDTHS, interactive=False, max_height=420, buttons=[],
+                headers=view.CLASSES, column_widths=_WIDTHS, interactive=False, max_height=420, buttons=[],
                 show_search="search", show_label=False, elem_id="evaluate-classes",
             )  # fmt: skip
         with gr.Accordion("Probabilities and thresholds", open=False):
@@ -122,26 +122,26 @@ def screen(shared: Shared) -> None:
         first = next(iter(thresholds), None)
         start = round(found.get("threshold", thresholds[first].get("best", 0.5)), 2) if first else 0.5
         return {
-            head: evaluate_view.headline(found),
-            matrix: evaluate_view.matrix(found, False),
+            head: view.headline(found),
+            matrix: view.matrix(found, False),
             kind: gr.Radio(value="rows", visible=bool(found["confusion"])),
-            pairs: evaluate_view.pairs(found),
-            figures: evaluate_view.figures(found),
-            classes: evaluate_view.classes(found),
-            charts: evaluate_charts.charts(found),
+            pairs: view.pairs(found),
+            figures: view.figures(found),
+            classes: view.classes(found),
+            charts: charts.charts(found),
             by_threshold: gr.Column(visible=bool(first)),
             label: gr.Dropdown(list(thresholds), value=first, visible=len(thresholds) > 1),
             at: start,
-            curve: evaluate_charts.threshold(found, first, start) if first else "",
-            slices: evaluate_view.slices(found),
+            curve: charts.threshold(found, first, start) if first else "",
+            slices: view.slices(found),
         }
 
     def count(name: str, on: str, wanted: str) -> str:
-        return evaluate_view.matrix(reports.read(folder(name), on), wanted == "shares")
+        return view.matrix(reports.read(folder(name), on), wanted == "shares")
 
     def move(name: str, on: str, of: str | None, to: float) -> Any:
         found = reports.read(folder(name), on)
-        return evaluate_charts.threshold(found, of, to) if of in found["thresholds"]["by_label"] else gr.skip()
+        return charts.threshold(found, of, to) if of in found["thresholds"]["by_label"] else gr.skip()
 
     def fetched(name: str, on: str) -> Iterator[Any]:
         report = folder(name) / "report" / on
@@ -158,7 +158,7 @@ def screen(shared: Shared) -> None:
         "outputs": [*parts, slices, files, seen, *rows.outputs, *version.outputs, *other.outputs],
         **_LIGHT,
     }
-    shared.tabs.change(refresh, [shared.run, run, which], [empty, run, which], **_LIGHT).then(**look)
+    shared.tab.select(refresh, [shared.run, run, which], [empty, run, which], **_LIGHT).then(**look)
     run.input(lambda name: name, run, shared.run, **_LIGHT)
     run.change(offer, [run, which], which, **_LIGHT).then(**look)
     which.input(**look)
@@ -172,5 +172,5 @@ def screen(shared: Shared) -> None:
 
 def _title(row: dict[str, Any]) -> str:
     """A run as the list to choose from shows it."""
-    score = "" if row["best"] is None else f" · {row['metric']} {row['best']:.3f}"
+    score = "" if row["test"] is None else f" · {row['metric'].replace('_', ' ')} {row['test']:.3f} on test rows"
     return f"{row['run']}{score} · {time.strftime('%d %b %H:%M', time.localtime(row['created'] or 0))}"
