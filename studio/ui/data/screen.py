@@ -10,7 +10,7 @@ import gradio as gr
 from studio.errors import RequestError, RunError
 from studio.fields import to_flags
 from studio.ui import children, datasets, words
-from studio.ui.data import view
+from studio.ui.data import looked, view
 from studio.ui.data.check import Check
 from studio.ui.data.library import Library
 from studio.ui.data.looked import Looked
@@ -27,21 +27,21 @@ def screen(shared: Shared) -> None:
     source = Source()
     start = words.said("Choose where your data is, then look at it. Nothing is trained yet.")
     status = gr.HTML(start, css_template=words.CSS, js_on_load=None)
-    place, looked = gr.State(None), gr.State(None)
+    place, last = gr.State(None), gr.State(None)  # what is looked at, and what was found there
     result = Result()
-    check = Check(shared, looked)
+    check = Check(shared, last)
     library = Library(shared.root)
-    shown = [status, place, looked, *result.outputs, *check.outputs]
+    shown = [status, place, last, *result.outputs, *check.outputs]
 
     def filled(seen: Looked) -> dict:
-        return {place: seen.place, looked: seen, **result.showing(seen), **check.showing(seen)}
+        return {place: seen.place, last: seen, **result.showing(seen), **check.showing(seen)}
 
     def nothing() -> dict:
-        return {looked: None, **result.hiding(), **check.hiding()}
+        return {last: None, **result.hiding(), **check.hiding()}
 
     def read(where: Place, reading: dict[str, Any], task: str | None) -> Iterator[dict]:
         busy = words.said(f"Reading {where.name} …")
-        yield {status: busy, place: where, looked: None, result.save: gr.Button(interactive=False), **check.hiding()}
+        yield {status: busy, place: where, last: None, result.save: gr.Button(interactive=False), **check.hiding()}
         try:
             seen = looked.look(shared.root, where, reading, task)
         except (RequestError, RunError) as error:
@@ -70,7 +70,7 @@ def screen(shared: Shared) -> None:
             shared.dataset: chosen,
             shared.tabs: gr.Tabs(selected="train"),
             status: words.said("Saved, and chosen on the Train screen."),
-            looked: dataclasses.replace(seen, id=chosen),
+            last: dataclasses.replace(seen, id=chosen),
             **result.saving(chosen),
             **library.filling(chosen),
         }
@@ -106,7 +106,7 @@ def screen(shared: Shared) -> None:
     source.look.click(look, source.inputs, shown, **other)
     result.again.click(again, [place, *result.inputs], shown, **other)
     to_train = [shared.dataset, shared.tabs]
-    result.save.click(save, [looked, result.name], [*shown, *to_train, *library.outputs], **_LIGHT)
+    result.save.click(save, [last, result.name], [*shown, *to_train, *library.outputs], **_LIGHT)
     library.show.click(show, library.chosen, [*shown, *library.outputs], **other)
     check.versions.input(show, check.versions, [*shown, *library.outputs], **other)
     library.train.click(lambda chosen: (chosen, gr.Tabs(selected="train")), library.chosen, to_train, **_LIGHT)
