@@ -20,7 +20,7 @@ from studio.ui.shared import Draft, Shared
 from studio.ui.train import catalogue, forms
 from studio.ui.words import plain
 
-RECIPES = Path(__file__).parent.parent.parent / "recipes"
+RECIPES = Path(__file__).parent.parent.parent.parent / "recipes"
 _OF_THE_FORM = {"max_seq_length", "image_size", "augmentation"}  # of the settings of data, what concerns training
 _OF_THE_FORM |= {"max_train_samples", "max_eval_samples", "max_predict_samples"}
 
