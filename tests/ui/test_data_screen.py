@@ -119,3 +119,20 @@ def test_columns_without_a_header_row_get_names(page_server, browser_page, tmp_p
     browser_page.get_by_role("button", name="Save and train on it").click()
     expect(browser_page.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
     assert datasets.saved(page_server.root)[0].settings["column_names"] == ["remark", "mood"]
+
+
+def test_spellings_of_a_label_are_told_first_and_merged_by_a_button(page_server, browser_page, tmp_path):
+    rows = [(f"a sentence {i}", ["good", "bad", "Good "][i % 3]) for i in range(90)] + [("unlabelled", "")]
+    open_page(browser_page, page_server)
+    look_at(browser_page, table(tmp_path / "t.csv", rows))
+    well(browser_page)
+    expect(browser_page.get_by_role("status").first).to_contain_text("look at these 2 things first")
+    expect(browser_page.get_by_text("1 row was left out: 1 without a label.")).to_be_visible()
+    expect(browser_page.get_by_text("One label is written in several ways")).to_be_visible()
+    browser_page.get_by_role("button", name="Merge the spellings").click()
+    expect(browser_page.get_by_role("status").first).to_contain_text("look at this first", timeout=60 * SECONDS)
+    expect(browser_page.get_by_role("button", name="Merge the spellings")).to_be_hidden()
+    browser_page.get_by_role("button", name="Save and train on it").click()
+    expect(browser_page.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
+    kept = datasets.saved(page_server.root)[0]
+    assert kept.settings["merge_label_spellings"] and len(kept.preview["classes"]) == 2

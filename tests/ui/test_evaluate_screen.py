@@ -123,6 +123,11 @@ def test_a_cell_of_the_matrix_opens_the_rows_behind_it(page, tab):
     expect(cards(tab)).to_have_count(min(12, len(behind)))
     for at in range(cards(tab).count()):
         expect(cards(tab).nth(at)).to_contain_text(f"good, answered {HOSTILE} at")
+    tab.get_by_role("button", name="Each class").click()
+    tab.locator("#evaluate-classes td", has_text=HOSTILE).locator("visible=true").first.click()
+    errors = [*wrong(page, HOSTILE, "good"), *wrong(page, HOSTILE, "bad")]
+    expect(tab.get_by_text(f"of {len(errors)} rows", exact=False).first).to_be_visible(timeout=60 * SECONDS)
+    expect(cards(tab).first).to_contain_text(f"{HOSTILE}, answered")
     pick(tab, "Which", "all answers")
     pick(tab, "True label", "any")
     pick(tab, "Answered", "any")
@@ -169,7 +174,6 @@ def test_rows_are_marked_undone_kept_over_a_reload_saved_and_trained_on_again(pa
     expect(tab.get_by_text("The form starts from the settings of judged")).to_be_visible(timeout=60 * SECONDS)
     expect(tab.locator("#field-learning_rate input")).to_have_value("0.00031", timeout=20 * SECONDS)
     expect(tab.locator("#verdict")).to_contain_text("The settings are complete.", timeout=30 * SECONDS)
-    tab.get_by_text("Review: the command and all settings").click()
     command = tab.locator(".cm-content").first
     expect(command).to_contain_text("--curation_file=")
     expect(command).to_contain_text(f"--splits_from={kept.folder}")

@@ -56,7 +56,7 @@ def open_table(path: Path, column_names: list[str], headerless: bool) -> Table:
         flaws.append(Flaw("damaged_rows", form.damaged, examples))
     if headerless and not column_names:
         notes.append(f"{path.name} has no header row: its first row was read as data")
-        first = (f"{path.name}, line {records[0][0]}", form.delimiter.join(head[0]), "read as data")
+        first = (f"{path.name}, line {records[0][0]}", " | ".join(head[0]), "read as data")
         flaws.append(Flaw("no_header", 1, (first,)))
     names = column_names or ([f"column {at}" for at in range(1, form.width + 1)] if headerless else head[0])
 
@@ -148,7 +148,7 @@ def _inspected(path: Path, form: _Form) -> _Form:
         damage = _damage(cells, width)
         if damage:
             damaged += 1
-            shown = form.delimiter.join(cells).replace("\0", "\u2400")  # NUL as a character that can be seen
+            shown = " | ".join(cells).replace("\0", "\u2400")  # NUL as a character that can be seen
             examples += [_Damaged(line, damage, shown)] if damaged <= _EXAMPLES else []
         spanning = spanning or any("\n" in cell for cell in cells)
         wrapped = wrapped or any(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)

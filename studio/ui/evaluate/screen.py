@@ -58,6 +58,7 @@ def screen(shared: Shared) -> None:
         with gr.Accordion("All figures", open=False):
             figures = gr.HTML(**html)
         with gr.Accordion("Each class", open=False):
+            gr.HTML("<p>The worst comes first. Click a class to see its errors.</p>", **html)
             classes = gr.Dataframe(
                 headers=view.CLASSES, column_widths=_WIDTHS, interactive=False, max_height=420, buttons=[],
                 show_search="search", show_label=False, elem_id="evaluate-classes",
@@ -164,7 +165,7 @@ def screen(shared: Shared) -> None:
     which.input(**look)
     kind.input(count, [run, which, kind], matrix, **_LIGHT)
     gr.on([label.input, at.input], move, [run, which, label, at], curve, trigger_mode="always_last", **_LIGHT)
-    rows.wire(version.told, version.tell, matrix, pairs)
+    rows.wire(version.told, version.tell, classes, matrix, pairs)
     version.wire(rows.listed, rows.cards, rows.cards_of)
     other.wire(look, mend)
     fetch.click(fetched, [run, which], files, show_progress="minimal", api_visibility="private")

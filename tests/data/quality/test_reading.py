@@ -27,8 +27,8 @@ def test_damaged_rows_are_told_with_their_lines_and_what_they_hold(tmp_path):
     assert (finding.count, finding.severity) == (3, "warning") and "NUL" in finding.remedy
     assert examples(finding) == [
         ("t.csv, line 62", "alone", "1 cell"),
-        ("t.csv, line 63", "one,two,three", "3 cells"),
-        ("t.csv, line 64", "bad␀row,a", "a NUL character"),
+        ("t.csv, line 63", "one | two | three", "3 cells"),
+        ("t.csv, line 64", "bad␀row | a", "a NUL character"),
     ]
 
 
@@ -37,7 +37,7 @@ def test_a_file_without_header_row_is_told_once_for_each_file_until_its_columns_
     place = table(tmp_path / "t.csv", rows[1:], rows[0])
     finding = found(place, test_file=str(test))["no_header"]
     assert (finding.count, finding.severity) == (2, "note") and "--column_names" in finding.remedy
-    assert examples(finding)[0] == ("t.csv, line 1", ",".join(rows[0]), "read as data")
+    assert examples(finding)[0] == ("t.csv, line 1", " | ".join(rows[0]), "read as data")
     assert "no_header" not in found(place, test_file=str(test), column_names=["text", "label"])
 
 
