@@ -1,5 +1,6 @@
 """The runs below a run root: their names, true states, progress and best scores, as tables show them."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class _Progress:
     total: int | None = None
     scores: list[tuple[int, float]] = field(default_factory=list)  # (step, value of the metric that picks the best)
     losses: list[tuple[int, float, float]] = field(default_factory=list)  # (step, time, training loss)
+    tested: tuple[float, float | None] = (0.0, None)  # when the report was written, the score on the test rows
 
     def read_on(self, file: Path, metric: str) -> None:
         found, self.offset = events.read(file, self.offset)
@@ -69,6 +71,15 @@ class _Progress:
                 self.losses = []  # the time between two starts says nothing about a step
             self.total = data.get("max_steps", self.total)
         self.losses = self.losses[-_LATEST:]
+
+    def read_report(self, file: Path, metric: str) -> None:
+        try:
+            written = file.stat().st_mtime
+            if written != self.tested[0]:
+                score = json.loads(file.read_text())["splits"]["test"].get(metric)
+                self.tested = (written, round(score, 4) if isinstance(score, int | float) else None)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not scored yet, or damaged
+            self.tested = (0.0, None)
 
     @property
     def step(self) -> int:
@@ -102,6 +113,7 @@ class Listing:
         record = self._records.setdefault(folder, {}) or self._read_record(folder)
         metric = record.get("metric", "f1_macro")
         progress.read_on(folder / "events.jsonl", f"eval_{metric}")
+        progress.read_report(folder / "report" / "metrics.json", metric)
         best = min if metric == "loss" else max
         return {
             "run": folder.name,
@@ -115,6 +127,7 @@ class Listing:
             "left_s": progress.left_s() if now.going else None,
             "metric": metric,
             "best": round(best(value for _, value in progress.scores), 4) if progress.scores else None,
+            "test": progress.tested[1],
             "losses": [loss for _, _, loss in progress.losses],
             "reason": now.reason,
         }

@@ -54,6 +54,8 @@ def _standing(folder: Path) -> Standing:
     if told.state == "queued" and not supervised and not isinstance(ended, dict):
         return told
     if told.state in GOING and _lives(folder, status):
+        if told.state != "stopping" and stopping.asked(folder) == "stop":
+            return Standing("stopping", "asked to save what it has come to and to stop: it does so after its next step")
         return _stalled(folder, told)
     supervising = supervised and _lives(folder, supervisor)
     if not supervising and stopping.asked(folder) == "force":

@@ -1,5 +1,6 @@
 """The page: one tab for each screen, the side bar, the look."""
 
+import dataclasses
 from pathlib import Path
 
 import gradio as gr
@@ -34,8 +35,8 @@ def build(root: Path, *, only_try: bool = False) -> gr.Blocks:
         with gr.Tabs(selected=next(iter(screens))) as tabs:
             shared = Shared(root, Runs(root), page, tabs, dataset, run, draft)
             for name, (label, screen) in screens.items():
-                with gr.Tab(label, id=name):
-                    screen(shared)
+                with gr.Tab(label, id=name) as tab:
+                    screen(dataclasses.replace(shared, tab=tab))
         if not only_try:
             sidebar.build(shared)
     return page

@@ -19,7 +19,6 @@ from studio.ui.theme import SERIES
 from studio.ui.words import plain
 
 _MOST = len(SERIES)
-_LABEL = "Compare"  # of the tab
 _WITHOUT_CURVES = {"queued", "cancelled", "broken"}
 _CURVES = ("Training loss", "Validation loss", "The metric that picks the best")
 _SCORES = {  # of metrics.json: column
@@ -46,7 +45,7 @@ def screen(shared: Shared) -> None:
             min_width=300,
         )
         curve = gr.Radio(_CURVES, value=_CURVES[0], label="Curve", scale=2, min_width=300)
-    verdict = gr.Markdown(_NO_RUNS)
+    verdict = gr.Markdown()
     plot = gr.LinePlot(x="step", y="value", color="run", x_title="step", height=360, visible=False, show_label=False)
     no_points = gr.Markdown(_NO_POINTS, visible=False)
     scores = gr.Dataframe(label="Test set, with 95 % intervals", interactive=False, wrap=True, visible=False)
@@ -54,17 +53,12 @@ def screen(shared: Shared) -> None:
         label="Settings that differ, and what the models cost", interactive=False, wrap=True, visible=False
     )
 
-    def offer() -> Any:
-        return gr.Dropdown(choices=list(_folders(shared.root)))
-
-    def choose(chosen: list[str] | None, selected: gr.SelectData) -> Any:
+    def choose(chosen: list[str] | None) -> Any:
         """What there is to choose from by now, and the newest two of a task with scores where nothing is chosen."""
-        if selected.value != _LABEL:
-            return gr.skip()
         folders = _folders(shared.root)
         if any(name in folders for name in chosen or []):
-            return gr.Dropdown(choices=list(folders))  # the same value again would have everything reckoned again
-        scored = [name for name, folder in folders.items() if (folder / "report" / "metrics.json").exists()]
+            return gr.Dropdown(choices=list(folders))
+        scored = [name for name, folder in folders.items() if _report(folder).exists()]
         alike = [name for name in scored if _task(folders[name]) == _task(folders[scored[0]])]
         return gr.Dropdown(choices=list(folders), value=alike[:2])
 
@@ -78,34 +72,47 @@ def screen(shared: Shared) -> None:
             gr.Markdown(visible=empty),
         )
 
-    def judge(names: list[str] | None) -> Iterator[tuple[Any, Any, Any]]:
+    def judge(names: list[str] | None, before: list | None) -> Iterator[tuple[Any, Any, Any, Any]]:
         hidden = gr.Dataframe(visible=False)
         folders = _chosen(shared.root, names)
         if len(folders) < 2:
-            yield (_CHOOSE if _folders(shared.root) else _NO_RUNS), hidden, hidden
+            yield (_CHOOSE if _folders(shared.root) else _NO_RUNS), hidden, hidden, None
             return
-        yield "Comparing ...", hidden, hidden
+        now = [(str(folder), _report(folder).exists() and _report(folder).stat().st_mtime) for folder in folders]
+        if now == before:
+            yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return
+        yield "Comparing ...", hidden, hidden, None
         try:
             found = ask(shared.root, "compare", *map(str, folders))
         except (RequestError, RunError) as error:
-            yield f"These runs cannot be compared: {plain(error)}", hidden, hidden
+            yield f"These runs cannot be compared: {plain(error)}", hidden, hidden, None
             return
         words = [row["sentence"] for row in found["tests"]] + found["notes"]
         yield (
             "\n\n".join(map(plain, words)),
             gr.Dataframe(_score_table(found["runs"]), visible=True),
             gr.Dataframe(table := _setting_table(found), visible=not table.empty),
+            now,
         )
 
-    shared.page.load(offer, None, runs, show_progress="hidden", api_name="runs_to_compare")
-    shared.tabs.select(choose, runs, runs, show_progress="hidden")
-    gr.on([runs.change, curve.change], draw, [runs, curve], [plot, no_points], show_progress="hidden")
-    runs.change(judge, runs, [verdict, scores, settings])
+    # not on `change`, which Gradio 6.31 tells of a list of choices after whatever changes on the page
+    judged = gr.State(None)
+    drawing = {"fn": draw, "inputs": [runs, curve], "outputs": [plot, no_points], "show_progress": "hidden"}
+    judging = {"fn": judge, "inputs": [runs, judged], "outputs": [verdict, scores, settings, judged]}
+    offered = shared.tab.select(choose, runs, runs, show_progress="hidden", api_name="runs_to_compare")
+    for event in (offered, runs.input()):
+        event.then(**drawing).then(**judging)
+    curve.input(**drawing)
 
 
 def _folders(root: Path) -> dict[str, Path]:
     """The runs that can be chosen, by name, the newest first."""
     return {folder.name: folder for folder in run_folders(root) if standing(folder).state not in _WITHOUT_CURVES}
+
+
+def _report(folder: Path) -> Path:
+    return folder / "report" / "metrics.json"
 
 
 def _task(folder: Path) -> str:

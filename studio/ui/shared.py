@@ -51,3 +51,4 @@ class Shared:
     dataset: gr.State  # the id of the chosen data set (studio.ui.datasets)
     run: gr.BrowserState  # the name of the chosen run; survives a reload
     draft: gr.State  # a Draft, or None
+    tab: gr.Tab | None = None  # of the screen itself; its `select` comes whenever it is shown, whoever chose it

@@ -555,7 +555,7 @@ def test_a_second_browser_and_one_that_comes_back_see_the_same_runs(page, figure
     function, seen, seconds = offers_runs(page.url), [], []
     for session in ("first", "second", "first"):
         started = time.monotonic()
-        seen.append(run_function(page.url, session, function, []))
+        seen.append(run_function(page.url, session, function, [[]]))
         seconds.append(time.monotonic() - started)
     assert max(seconds) < 3
     figure(24, f"3 sessions, one of them twice: the same runs after {max(seconds):.1f} s at most")

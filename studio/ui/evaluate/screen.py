@@ -159,7 +159,7 @@ def screen(shared: Shared) -> None:
         "outputs": [*parts, slices, files, seen, *rows.outputs, *version.outputs, *other.outputs],
         **_LIGHT,
     }
-    shared.tabs.change(refresh, [shared.run, run, which], [empty, run, which], **_LIGHT).then(**look)
+    shared.tab.select(refresh, [shared.run, run, which], [empty, run, which], **_LIGHT).then(**look)
     run.input(lambda name: name, run, shared.run, **_LIGHT)
     run.change(offer, [run, which], which, **_LIGHT).then(**look)
     which.input(**look)
@@ -173,5 +173,5 @@ def screen(shared: Shared) -> None:
 
 def _title(row: dict[str, Any]) -> str:
     """A run as the list to choose from shows it."""
-    score = "" if row["best"] is None else f" · {row['metric']} {row['best']:.3f}"
+    score = "" if row["test"] is None else f" · {row['metric'].replace('_', ' ')} {row['test']:.3f} on test rows"
     return f"{row['run']}{score} · {time.strftime('%d %b %H:%M', time.localtime(row['created'] or 0))}"

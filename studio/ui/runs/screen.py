@@ -3,14 +3,12 @@
 import functools
 import json
 import time
-from collections.abc import Callable
-from html import escape
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from studio.advice import advice
 from studio.curves import Stream
 from studio.errors import RequestError, RunError
 from studio.jobs import control
@@ -18,16 +16,20 @@ from studio.jobs.queue import Queue
 from studio.jobs.standing import GOING, standing
 from studio.runs import Run
 from studio.ui import children, words
-from studio.ui.runs import profiles
-from studio.ui.runs.charts import Charts, best_step
+from studio.ui.runs import profiles, view
+from studio.ui.runs.charts import Charts
 from studio.ui.shared import Draft, Shared
 
 _LOOKS_S = 2
 _DRAWS_S = 6  # drawing takes a browser without a GPU a good part of a second, which a training on the CPU would miss
 _IS_SEEN = "(_, ...rest) => [Boolean(document.querySelector('#run-head')?.offsetParent), ...rest]"
-_ALERTS = 8  # the latest ones, that the page shows
-_LOG_BYTES = 60_000  # of the log's end that the page shows
-_HEADERS = ["run", "state", "step", "left", "loss", "best", "recipe", "started"]
+_COLUMNS = {  # of the table: width in pixels
+    "run": 210, "state": 95, "progress": 150, "training loss": 130, "validation": 105, "test": 80, "started": 125,
+}  # fmt: skip
+_SCORES_ARE = (
+    "Scores are macro F1, unless a run's settings name another metric. Validation rows pick the checkpoint; test rows "
+    "are those that training never saw."
+)
 _ACTIONS = {  # button: label, the states in which it is offered
     "stop": ("Stop & save", {"starting", "running", "stalled"}),
     "force": ("Force-stop", {"starting", "running", "stopping", "stalled"}),
@@ -38,6 +40,14 @@ _ACTIONS = {  # button: label, the states in which it is offered
     "evaluate": ("Evaluate", {"finished"}),
     "try": ("Try it", {"finished"}),
     "delete": ("Delete", None),
+}
+_DOING = {  # after a click, until it is done
+    "stop": "Asking it to save and stop ...",
+    "force": "Ending it ...",
+    "resume": "Putting it into the queue, to go on from its last checkpoint ...",
+    "first": "Moving it to the front of the queue ...",
+    "cancel": "Taking it out of the queue ...",
+    "delete": "Removing it ...",
 }
 _ASKED_FIRST = {
     "force": "End it at once? What came after the last checkpoint is lost.",
@@ -53,9 +63,10 @@ def screen(shared: Shared) -> None:
         visible=False, elem_classes="empty",
     )  # fmt: skip
     table = gr.Dataframe(
-        headers=_HEADERS, interactive=False, show_search="search", max_height=290, elem_id="runs-table",
-        show_label=False, column_widths=["24%", "10%", "11%", "11%", "13%", "7%", "13%", "11%"], buttons=[],
+        headers=list(_COLUMNS), interactive=False, show_search="search", max_height=290, elem_id="runs-table",
+        show_label=False, column_widths=[f"{width}px" for width in _COLUMNS.values()], buttons=[],
     )  # fmt: skip
+    gr.HTML(f'<p class="aside">{_SCORES_ARE}</p>')
     head = gr.HTML(elem_id="run-head")
     buttons = {}
     with gr.Row(elem_classes="actions"):
@@ -68,10 +79,10 @@ def screen(shared: Shared) -> None:
         question = gr.Markdown()
         yes = gr.Button("Yes, do it", variant="stop", size="sm", min_width=110, elem_id="yes")
         no = gr.Button("No", size="sm", min_width=80)
+    doing = gr.HTML(elem_id="run-doing")
     notes = gr.HTML(elem_id="run-notes")
+    result = gr.HTML(elem_id="run-result")
     charts = Charts()
-    with gr.Accordion("Test result", open=True):
-        result = gr.HTML(elem_id="run-result")
     profiles.section(shared)
     with gr.Accordion("What it printed", open=False):
         search = gr.Textbox(placeholder="only lines with ...", show_label=False, container=False)
@@ -105,8 +116,8 @@ def screen(shared: Shared) -> None:
     }
     is_seen = gr.Checkbox(visible=False)
     seen_now = looked | {"inputs": [is_seen, *looked["inputs"]], "js": _IS_SEEN}
-    gr.on([gr.Timer(_LOOKS_S).tick, shared.tabs.change], look_if_seen, **seen_now)
-    gr.on([shared.page.load, search.change], look, **looked)
+    gr.on([gr.Timer(_LOOKS_S).tick, shared.run.change], look_if_seen, **seen_now)
+    gr.on([shared.page.load, shared.tab.select, search.change], look, **looked)
 
     def choose(event: gr.SelectData):
         return event.row_value[0]
@@ -118,9 +129,10 @@ def screen(shared: Shared) -> None:
         )
     no.click(lambda: (gr.update(visible=False), None), outputs=[sure, wanted], show_progress="hidden")
     carried_out = functools.partial(_carry_out, shared.root)
-    yes.click(carried_out, [wanted, shared.run], [sure, shared.run]).then(look, **looked)
+    after = {"outputs": [doing, sure, shared.run], "show_progress": "hidden"}
+    yes.click(carried_out, [wanted, shared.run], **after).then(look, **looked)
     for name in ("stop", "resume", "first", "cancel"):
-        buttons[name].click(functools.partial(carried_out, name), shared.run, [sure, shared.run]).then(look, **looked)
+        buttons[name].click(functools.partial(carried_out, name), shared.run, **after).then(look, **looked)
     buttons["clone"].click(
         lambda run: (Draft(run), gr.Tabs(selected="train")),
         shared.run,
@@ -133,14 +145,13 @@ def screen(shared: Shared) -> None:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     """A run's line in the table."""
+    left = words.left(row["step"], row["steps"], row["left_s"]) if row["state"] in GOING else ""
     return [
         row["run"],
         row["state"],
-        f"{row['step']} / {row['steps']}" if row["steps"] else "",
-        words.left(row["step"], row["steps"], row["left_s"]) if row["state"] in GOING else "",
+        " · ".join(filter(None, [f"{row['step']:,} / {row['steps']:,}" if row["steps"] else "", left])),
         words.sparkline(row["losses"]),
-        "" if row["best"] is None else f"{row['best']:.3f}",
-        row["recipe"] or "",
+        *("" if row[score] is None else f"{row[score]:.3f}" for score in ("best", "test")),
         time.strftime("%d %b %H:%M", time.localtime(row["created"])) if row["created"] else "",
     ]
 
@@ -184,84 +195,18 @@ def _detail(root: Path, streams: dict[str, Stream], charts: Charts, name: str | 
         draws = time.monotonic() - charted["drawn_at"] > _DRAWS_S
     seen |= {"charted": stream.offset, "drawn_at": time.monotonic()} if draws else charted
     return [
-        _head(folder, now, stream, metric) if where("state", "reason", "offset") else gr.skip(),
+        view.head(folder, now, stream, metric) if where("state", "reason", "offset", "log") else gr.skip(),
         *(
             gr.update(visible=states is None or now.state in states) if where("state") else gr.skip()
             for _, states in _ACTIONS.values()
         ),
-        _notes(stream, metric, now.going) if where("offset", "state") else gr.skip(),
+        view.notes(stream, metric, now.going) if where("offset", "state") else gr.skip(),
         *(charts.updates(stream, metric) if draws else [gr.skip()] * len(charts.plots)),
-        _result(report) if where("report") else gr.skip(),
-        _log(printed, only) if where("log") else gr.skip(),
+        view.result(report) if where("report") else gr.skip(),
+        view.log(printed, only) if where("log") else gr.skip(),
         _config(folder) if other else gr.skip(),
         seen,
     ]
-
-
-def _head(folder: Path, now: Any, stream: Stream, metric: str) -> str:
-    """Name, state, progress and the facts of a run, in HTML."""
-    step = max((points[-1][0] for name in ("loss", f"eval_{metric}") if (points := stream.points(name))), default=0)
-    total = stream.facts.get("max_steps")
-    share = min(100.0, 100 * step / total) if total else 0
-    scores = stream.points(f"eval_{metric}")
-    facts = []
-    if total:
-        facts.append(f"step {step:,} of {total:,}")
-    if scores:
-        best = best_step(scores, metric)
-        facts.append(f"best {metric} {dict(scores)[best]:.4f} at step {best:,}")
-    if rows := stream.facts.get("rows"):
-        facts.append(", ".join(f"{count:,} {split}" for split, count in rows.items()) + " rows")
-    if precision := stream.facts.get("precision"):
-        facts.append(str(precision))
-    reason = f'<p class="reason">{escape(now.reason)}</p>' if now.reason else ""
-    return (
-        f"<h3>{escape(folder.name)} {words.badge(now.state)}</h3>{reason}"
-        f'<div class="bar" role="progressbar" aria-valuenow="{share:.0f}" aria-valuemin="0" aria-valuemax="100">'
-        f'<div style="width:{share:.1f}%"></div></div><p class="facts">{escape(" · ".join(facts))}</p>'
-    )
-
-
-def _notes(stream: Stream, metric: str, going: bool) -> str:
-    """Alerts, advice and what the data sources had to say, in HTML."""
-    curves = {name: curve.points() for name, curve in stream.curves.items()}
-    found = [*stream.alerts[-_ALERTS:], *advice(curves, metric, len(stream.facts.get("labels", ())))]
-    lines = [f"<li><b>{escape(one.title)}.</b> {escape(one.remedy)}</li>" for one in found]
-    told = f'<ul class="advice">{"".join(lines)}</ul>' if lines else ""
-    notes = "".join(f"<li>{escape(note)}</li>" for note in stream.facts.get("notes", ()))
-    return told + (f"<details><summary>About the data</summary><ul>{notes}</ul></details>" if notes else "")
-
-
-def _result(report: Path) -> str:
-    """The test metrics with their intervals, in HTML."""
-    try:
-        test = json.loads(report.read_text())["splits"]["test"]
-    except (OSError, ValueError, KeyError):
-        return '<p class="empty">The test rows are scored when the training has ended.</p>'
-    lines = []
-    for name in ("accuracy", "f1_macro", "f1_weighted", "precision_macro", "recall_macro", "loss"):
-        if name in test:
-            low, high = test.get("intervals", {}).get(name, (None, None))
-            between = f"{low:.3f} to {high:.3f}" if low is not None else ""
-            lines.append(f"<tr><td>{name.replace('_', ' ')}</td><td>{test[name]:.3f}</td><td>{between}</td></tr>")
-    if "majority_accuracy" in test:
-        always = f"<td>{test['majority_accuracy']:.3f}</td><td></td>"
-        lines.append(f"<tr><td>accuracy of always the commonest class</td>{always}</tr>")
-    return (
-        f"<p>On {test.get('samples', 0):,} rows that training never saw:</p>"
-        f'<table class="result"><tr><th>metric</th><th>value</th><th>95 % interval</th></tr>{"".join(lines)}</table>'
-    )
-
-
-def _log(file: Path, only: str) -> str:
-    """The end of the log; with `only`, its lines that hold that."""
-    if not file.exists():
-        return ""
-    with file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - _LOG_BYTES))
-        text = stream.read().decode("utf-8", "replace")
-    lines = text.splitlines()
-    return "\n".join(line for line in lines if only.lower() in line.lower()) if only else text
 
 
 def _settings(folder: Path) -> dict[str, Any]:
@@ -282,8 +227,8 @@ def _ask_first(name: str) -> tuple:
     return gr.update(visible=True), _ASKED_FIRST[name], name
 
 
-def _carry_out(root: Path, action: str, run: str) -> tuple:
-    """Does what a button says to the chosen run."""
+def _carry_out(root: Path, action: str, run: str) -> Iterator[tuple]:
+    """Does what a button says to the chosen run, and says so meanwhile."""
     folder = root / Path(run).name
     actions: dict[str, Callable[[], object]] = {
         "stop": lambda: control.stop(folder),
@@ -293,8 +238,9 @@ def _carry_out(root: Path, action: str, run: str) -> tuple:
         "first": lambda: Queue(root).move(folder, 1),
         "cancel": lambda: Queue(root).cancel(folder),
     }
+    yield words.said(_DOING[action]), gr.update(visible=False), gr.skip()
     try:
         actions[action]()
+        yield "", gr.skip(), None if action == "delete" else run
     except (RequestError, RunError) as error:
-        raise gr.Error(escape(str(error))) from error
-    return gr.update(visible=False), None if action == "delete" else run
+        yield words.refused(str(error)), gr.skip(), gr.skip()

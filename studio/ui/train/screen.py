@@ -20,7 +20,7 @@ from studio.ui.shared import Draft, Shared
 from studio.ui.train import catalogue, forms
 from studio.ui.words import plain
 
-RECIPES = Path(__file__).parent.parent.parent.parent / "recipes"
+RECIPES = Path(__file__).parents[3] / "recipes"
 _OF_THE_FORM = {"max_seq_length", "image_size", "augmentation"}  # of the settings of data, what concerns training
 _OF_THE_FORM |= {"max_train_samples", "max_eval_samples", "max_predict_samples"}
 
@@ -38,14 +38,14 @@ def screen(shared: Shared) -> None:
         return gr.Dropdown(choices=known, value=name)
 
     gr.on([shared.page.load, shared.dataset.change], listed, shared.dataset, dataset)
-    dataset.change(functools.partial(_recipes_for, shared), [dataset, chosen], chosen, show_progress="hidden")
-    shared.draft.change(functools.partial(_from_run, shared), shared.draft, [dataset, chosen])
-
     wanted = gr.State(None)
-    gr.on(
-        [dataset.change, chosen.change, shared.draft.change],
-        lambda *of: of, [dataset, chosen, shared.draft], wanted, show_progress="hidden",
-    )  # fmt: skip
+    # The form is asked for when the recipes are listed anew: the former choice is none of the new list, and refused.
+    want = {"inputs": [dataset, chosen, shared.draft], "outputs": wanted, "show_progress": "hidden"}
+    want |= {"fn": lambda *of: of}
+    recipes = functools.partial(_recipes_for, shared)
+    dataset.change(recipes, [dataset, chosen], chosen, show_progress="hidden").then(**want)
+    shared.draft.change(functools.partial(_from_run, shared), shared.draft, [dataset, chosen]).then(**want)
+    chosen.change(**want)
 
     @gr.render(
         inputs=wanted, triggers=[wanted.change], concurrency_limit=1, show_progress="hidden"
@@ -53,7 +53,7 @@ def screen(shared: Shared) -> None:
     def form(of: tuple[str | None, str | None, Draft | None]) -> None:
         data_id, stem, draft = of
         data = datasets.read(shared.root, data_id) if data_id else None
-        one = recipe_files.load(RECIPES / f"{stem}.py") if stem else None
+        one = next((found for found in recipe_files.find(RECIPES) if found.path.stem == stem), None)
         if data and one and data.task == one.task:  # otherwise the recipe is just being chosen anew
             if draft:
                 gr.Markdown(f"The form starts from the settings of **{plain(draft.run)}**.")
@@ -81,7 +81,11 @@ class _Form:
                 max_lines=1,
             )
         with gr.Row(equal_height=True):
-            name = gr.Textbox(label="Name of the run", info="left empty, it is named by recipe and time", max_lines=1)
+            name = gr.Textbox(
+                label="Name of the run",
+                info="left empty, it is named by recipe and time; spaces become hyphens",
+                max_lines=1,
+            )
             processes = gr.Number(
                 1, label="Processes", info="devices that share the job", precision=0, minimum=1,
                 maximum=len(devices()), visible=len(devices()) > 1,
@@ -241,7 +245,7 @@ def _named(root: Path, name: str) -> list[str]:
     Raises:
         RequestError: the name would lead elsewhere.
     """
-    name = (name or "").strip()
+    name = "-".join((name or "").split())
     if not name:
         return []
     if not all(letter.isalnum() or letter in "-_." for letter in name) or name[0] in "-.":

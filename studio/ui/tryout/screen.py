@@ -160,9 +160,8 @@ def screen(shared: Shared) -> None:
 
     refreshed = {"fn": refresh, "inputs": [shared.run, first], "outputs": [empty, bench, first]}
     quiet = {"show_progress": "hidden"}
-    shared.page.load(**refreshed, **quiet)
     shared.run.change(**refreshed | {"fn": follow}, **quiet)
-    shared.tabs.change(**refreshed, **quiet)
+    shared.tab.select(**refreshed, **quiet)
     first.input(lambda name: name, first, shared.run, **quiet)
     for box, model in zip(boxes, (first, second), strict=True):  # an answer is not to stand below another's name
         model.change(box.hidden, None, box.outputs, **quiet)

@@ -57,7 +57,7 @@ def _tryable(row: dict[str, Any]) -> Tryable | None:
         settings = run.settings()
     except (OSError, ValueError, RequestError):  # a broken folder is shown as broken by the Runs screen
         return None
-    score = "" if row["best"] is None else f" · {row['metric']} {row['best']:.3f}"
+    score = "" if row["test"] is None else f" · {row['metric'].replace('_', ' ')} {row['test']:.3f} on test rows"
     data = str(settings.get("dataset_name") or settings.get("train_file") or "")
     return Tryable(
         name=row["run"],
