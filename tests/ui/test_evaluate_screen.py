@@ -64,9 +64,14 @@ def tab(browser_page):
     assert not opened and browser_page.locator("img[src=x], #pwned").count() == 0
 
 
-def open_evaluate(tab, page, run: str = "judged") -> None:
+def open_tab(tab, page, name: str) -> None:
     tab.goto(page.url)
-    tab.get_by_role("tab", name="Evaluate", exact=True).click()
+    expect(tab.locator(".fact").first).to_be_visible()  # a click before the page has settled is lost
+    tab.get_by_role("tab", name=name, exact=True).click()
+
+
+def open_evaluate(tab, page, run: str = "judged") -> None:
+    open_tab(tab, page, "Evaluate")
     expect(tab.get_by_label("Run", exact=True)).not_to_have_value("")
     if not tab.get_by_label("Run", exact=True).input_value().startswith(run):
         pick(tab, "Run", re.compile(f"^{run}"))
@@ -236,8 +241,7 @@ def test_the_files_of_the_report_can_be_fetched(page, tab):
 
 
 def test_what_a_model_costs_is_measured_on_runs_and_set_side_by_side_on_compare(page, tab):
-    tab.goto(page.url)
-    tab.get_by_role("tab", name="Runs", exact=True).click()
+    open_tab(tab, page, "Runs")
     tab.locator("#runs-table").get_by_text("judged", exact=True).locator("visible=true").first.click()
     expect(tab.locator("#run-head")).to_contain_text("judged")
     tab.get_by_role("button", name="What the model costs").click()
@@ -255,8 +259,7 @@ def test_what_a_model_costs_is_measured_on_runs_and_set_side_by_side_on_compare(
 
 
 def test_without_runs_it_says_what_to_do(page_server, tab):
-    tab.goto(page_server.url)
-    tab.get_by_role("tab", name="Evaluate", exact=True).click()
+    open_tab(tab, page_server, "Evaluate")
     expect(tab.get_by_text("Nothing to evaluate yet")).to_be_visible()
 
 

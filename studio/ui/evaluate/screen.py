@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import RequestError
-from studio.ui.evaluate import reports, view
+from studio.ui.evaluate import charts, reports, view
 from studio.ui.evaluate.other import Other
 from studio.ui.evaluate.reports import Mendable
 from studio.ui.evaluate.rows import Rows
@@ -64,7 +64,7 @@ def screen(shared: Shared) -> None:
                 show_search="search", show_label=False, elem_id="evaluate-classes",
             )  # fmt: skip
         with gr.Accordion("Probabilities and thresholds", open=False):
-            charts = gr.HTML(**html)
+            drawn = gr.HTML(**html)
             with gr.Column(visible=False) as by_threshold:
                 with gr.Row():
                     label = gr.Dropdown([], label="Label", min_width=160)
@@ -129,7 +129,7 @@ def screen(shared: Shared) -> None:
             pairs: view.pairs(found),
             figures: view.figures(found),
             classes: view.classes(found),
-            charts: charts.charts(found),
+            drawn: charts.charts(found),
             by_threshold: gr.Column(visible=bool(first)),
             label: gr.Dropdown(list(thresholds), value=first, visible=len(thresholds) > 1),
             at: start,
@@ -152,7 +152,7 @@ def screen(shared: Shared) -> None:
                 shutil.copyfile(report / copy.name, copy)
             yield gr.File([str(copy) for copy in found], visible=True)
 
-    parts = [status, mend, whole, head, matrix, kind, pairs, figures, classes, charts, by_threshold, label, at, curve]
+    parts = [status, mend, whole, head, matrix, kind, pairs, figures, classes, drawn, by_threshold, label, at, curve]
     look = {
         "fn": show,
         "inputs": [run, which, seen],
