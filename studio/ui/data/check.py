@@ -151,12 +151,7 @@ class Check:
         for finding in report["findings"]:
             offered = check_view.offers(finding, report["task"])
             with gr.Group():
-                gr.HTML(
-                    check_view.finding(finding, report["files"], seen.place.hidden),
-                    container=True,
-                    padding=True,
-                    **_HTML,
-                )
+                gr.HTML(check_view.finding(finding, report["files"], seen.place.hidden), padding=False, **_HTML)
                 if offered:
                     choices.append(gr.Radio([_LEAVE, *offered], value=_LEAVE[1], label="Decision", interactive=True))
                     decidable.append(finding)

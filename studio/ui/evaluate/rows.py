@@ -43,25 +43,25 @@ class Rows:
         with gr.Row():
             self.true = gr.Dropdown([("any", _ANY)], value=_ANY, label="True label", min_width=140)
             self.predicted = gr.Dropdown([("any", _ANY)], value=_ANY, label="Answered", min_width=140)
-            self.answers = gr.Dropdown(_ANSWERS, value="wrong", label="Which", min_width=140)
+            self.answers = gr.Dropdown(_ANSWERS, value="wrong", label="Which", min_width=170)
             self.split = gr.Dropdown(["test", "validation"], value="test", label="Split", min_width=120)
-            self.show = gr.Button("Show them", min_width=120)
+        with gr.Row(elem_classes="actions"):
+            self.show = gr.Button("Show them", size="md", min_width=120)
         self.status = gr.HTML(**html)
         self.cards = gr.HTML(elem_id="evaluate-cards", css_template=CSS, js_on_load=_UNTICKED)
         self.listed = gr.State(None)
-        with gr.Row():
+        with gr.Row(elem_classes="actions"):
             self.back = gr.Button("Earlier", size="sm", min_width=90, visible=False)
             self.on = gr.Button("More", size="sm", min_width=90, visible=False)
         with gr.Column(visible=False) as self.acts:
-            with gr.Row():
+            with gr.Row(elem_classes="actions"):
                 self.whole = gr.Button("Choose all on this page", size="sm", min_width=160)
                 self.out = gr.Button("Leave out", size="sm", min_width=110)
                 self.keep = gr.Button("Leave as it is", size="sm", min_width=110)
-            with gr.Row():
-                with gr.Column(scale=2, min_width=200):
-                    self.label = gr.Dropdown([], label="Right label")
-                    self.labels = gr.Dropdown([], label="Right labels", multiselect=True, visible=False)
-                self.relabel = gr.Button("Relabel so", scale=1, min_width=110)
+            self.label = gr.Dropdown([], label="Right label")
+            self.labels = gr.Dropdown([], label="Right labels", multiselect=True, visible=False)
+            with gr.Row(elem_classes="actions"):
+                self.relabel = gr.Button("Relabel so", size="sm", min_width=110)
         self._picked = gr.Textbox(visible=False)
         self.outputs = [self.true, self.predicted, self.answers, self.split, self.status, self.cards, self.listed]
         self.outputs += [self.back, self.on, self.acts, self.label, self.labels]

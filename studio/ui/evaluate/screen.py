@@ -46,7 +46,8 @@ def screen(shared: Shared) -> None:
         )  # fmt: skip
     html = {"css_template": view.CSS, "js_on_load": None}
     status = gr.HTML(**html)
-    mend = gr.Button("Make the report", variant="primary", visible=False)
+    with gr.Row(elem_classes="actions"):
+        mend = gr.Button("Make the report", variant="primary", visible=False)
     with gr.Column(visible=False) as whole:
         head = gr.HTML(elem_id="evaluate-head", **html)
         gr.Markdown("### What is taken for what")
@@ -73,7 +74,8 @@ def screen(shared: Shared) -> None:
         with gr.Accordion("Kinds of rows", open=False):
             slices = gr.HTML(**html)
         with gr.Accordion("The report as files", open=False):
-            fetch = gr.Button("Fetch report.html and predictions.parquet", size="sm")
+            with gr.Row(elem_classes="actions"):
+                fetch = gr.Button("Fetch report.html and predictions.parquet", size="sm")
             files = gr.File(label="Files", visible=False, interactive=False, file_count="multiple")
     other = Other(shared, folder, run, which)
     seen = gr.State(None)

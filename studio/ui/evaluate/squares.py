@@ -7,7 +7,7 @@ from typing import NamedTuple
 from studio.ui import theme
 
 _WIDTH, _HEIGHT = 320, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 308, 8, 208
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 312, 8, 208
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 CSS = """
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 1.25rem; }
