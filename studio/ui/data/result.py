@@ -20,7 +20,7 @@ _COLUMNS = ("text_column_name", "text_pair_column_name", "image_column_name", "l
 _FRACTIONS = ("validation_fraction", "test_fraction")
 _SWITCHES = ("merge_label_spellings", "near_duplicates", "drop_overlap")
 _NEEDED = {"text_column_name", "image_column_name", "label_column_name"}  # found by itself when it is not named
-_ROOM = 60  # characters of class names that fit side by side below the bars
+_ROOM = 35  # characters of class names that fit side by side below the bars, on a phone as well
 
 
 class Result:
