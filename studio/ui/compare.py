@@ -13,10 +13,10 @@ from studio.evaluation import costs
 from studio.jobs.listing import run_folders
 from studio.jobs.standing import standing
 from studio.runs import Run
+from studio.ui import lines, words
 from studio.ui.children import ask
 from studio.ui.shared import Shared
 from studio.ui.theme import SERIES
-from studio.ui.words import plain
 
 _MOST = len(SERIES)
 _WITHOUT_CURVES = {"queued", "cancelled", "broken"}
@@ -46,8 +46,7 @@ def screen(shared: Shared) -> None:
         )
         curve = gr.Radio(_CURVES, value=_CURVES[0], label="Curve", scale=2, min_width=300)
     verdict = gr.Markdown()
-    plot = gr.LinePlot(x="step", y="value", color="run", x_title="step", height=360, visible=False, show_label=False)
-    no_points = gr.Markdown(_NO_POINTS, visible=False)
+    plot = gr.HTML(elem_id="compare-chart", css_template=lines.CSS, js_on_load=lines.HOVER)
     scores = gr.Dataframe(label="Test set, with 95 % intervals", interactive=False, wrap=True, visible=False)
     settings = gr.Dataframe(
         label="Settings that differ, and what the models cost", interactive=False, wrap=True, visible=False
@@ -59,18 +58,18 @@ def screen(shared: Shared) -> None:
         if any(name in folders for name in chosen or []):
             return gr.Dropdown(choices=list(folders))
         scored = [name for name, folder in folders.items() if _report(folder).exists()]
-        alike = [name for name in scored if _task(folders[name]) == _task(folders[scored[0]])]
-        return gr.Dropdown(choices=list(folders), value=alike[:2])
-
-    def draw(names: list[str] | None, which: str) -> tuple[Any, Any]:
-        folders = _chosen(shared.root, names)
-        frame = _points(folders, _CURVES.index(which))
-        colours = dict(zip(_numbered(folders), SERIES, strict=False))
-        empty = bool(folders) and frame.empty
-        return (
-            gr.LinePlot(frame, color_map=colours, y_title=_title(folders, which), visible=not frame.empty),
-            gr.Markdown(visible=empty),
+        tasks = [_task(folders[name]) for name in scored]
+        task = next((task for task in tasks if tasks.count(task) > 1), None)
+        return gr.Dropdown(
+            choices=list(folders), value=[name for name, of in zip(scored, tasks, strict=True) if of == task][:2]
         )
+
+    def draw(names: list[str] | None, which: str) -> str:
+        folders = _chosen(shared.root, names)
+        curves = _points(folders, _CURVES.index(which))
+        last = max((points[-1][0] for points in curves.values() if points), default=1)
+        chart = lines.lines(_title(folders, which), curves, last)
+        return chart or (words.said(_NO_POINTS) if folders else "")
 
     def judge(names: list[str] | None, before: list | None) -> Iterator[tuple[Any, Any, Any, Any]]:
         hidden = gr.Dataframe(visible=False)
@@ -86,11 +85,11 @@ def screen(shared: Shared) -> None:
         try:
             found = ask(shared.root, "compare", *map(str, folders))
         except (RequestError, RunError) as error:
-            yield f"These runs cannot be compared: {plain(error)}", hidden, hidden, None
+            yield f"These runs cannot be compared: {words.plain(error)}", hidden, hidden, None
             return
-        words = [row["sentence"] for row in found["tests"]] + found["notes"]
+        told = [row["sentence"] for row in found["tests"]] + found["notes"]
         yield (
-            "\n\n".join(map(plain, words)),
+            "\n\n".join(map(words.plain, told)),
             gr.Dataframe(_score_table(found["runs"]), visible=True),
             gr.Dataframe(table := _setting_table(found), visible=not table.empty),
             now,
@@ -98,7 +97,7 @@ def screen(shared: Shared) -> None:
 
     # not on `change`, which Gradio 6.31 tells of a list of choices after whatever changes on the page
     judged = gr.State(None)
-    drawing = {"fn": draw, "inputs": [runs, curve], "outputs": [plot, no_points], "show_progress": "hidden"}
+    drawing = {"fn": draw, "inputs": [runs, curve], "outputs": plot, "show_progress": "hidden"}
     judging = {"fn": judge, "inputs": [runs, judged], "outputs": [verdict, scores, settings, judged]}
     offered = shared.tab.select(choose, runs, runs, show_progress="hidden", api_name="runs_to_compare")
     for event in (offered, runs.input()):
@@ -127,15 +126,14 @@ def _chosen(root: Path, names: list[str] | None) -> list[Path]:
     return [folders[name] for name in (names or [])[:_MOST] if name in folders]
 
 
-def _points(folders: list[Path], which: int) -> pd.DataFrame:
-    """The columns step, value and run of one kind of curve."""
-    rows = []
+def _points(folders: list[Path], which: int) -> dict[str, list[tuple[int, float]]]:
+    """The (step, value) points of one kind of curve, by run."""
+    curves = {}
     for folder, label in zip(folders, _numbered(folders), strict=True):
         name = ("loss", "eval_loss", f"eval_{_metric(folder)}")[which]
         found, _ = events.read(folder / "events.jsonl")
-        points = events.thin(events.series(events.without_replaced(found), name))
-        rows += [(step, value, label) for step, value in points]
-    return pd.DataFrame(rows, columns=["step", "value", "run"])
+        curves[label] = events.thin(events.series(events.without_replaced(found), name))
+    return curves
 
 
 def _numbered(folders: list[Path]) -> list[str]:

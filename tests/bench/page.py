@@ -23,22 +23,23 @@ _STEPS, _RUNS, _REPEATS = 100_000, 500, 7
 _WANTED_MS = {"chart": 150, "table": 1000}
 _SETTINGS = "learning_rate: 1.0e-4\nmetric_for_best_model: f1_macro\n"
 
-# Notes when an answer of the page's own server begins to be read and when the DOM below an element has come to rest.
+# When the document below an element has come to rest after a change.
 _WATCH = """selector => new Promise(done => {
-  const target = document.querySelector(selector); let last = null, first = null;
-  const watch = new MutationObserver(() => { first ??= performance.now(); last = performance.now(); });
+  const target = document.querySelector(selector); let last = null;
+  const watch = new MutationObserver(() => { last = performance.now(); });
   watch.observe(target, {subtree: true, childList: true, attributes: true, characterData: true});
   const began = performance.now();
   const timer = setInterval(() => {
     const rests = last && performance.now() - last > 400;
     if (!rests && performance.now() - began < 30000) return;
-    watch.disconnect(); clearInterval(timer); done(rests ? [first, last] : null);
+    watch.disconnect(); clearInterval(timer); done(rests ? last : null);
   }, 50);
 })"""
-_ASKED = """() => {
+# Notes when the page asks about a run; the side bar asks as well, and is not meant.
+_ASKED = """run => {
   window.asked = []; const own = window.fetch;
   window.fetch = (...words) => {
-    if (String(words[0]?.url ?? words[0]).includes('queue/join')) window.asked.push(performance.now());
+    if (String(words[1]?.body).includes(run)) window.asked.push(performance.now());
     return own(...words);
   };
 }"""
@@ -53,7 +54,7 @@ def main(target: Path) -> None:
         found = {}
         with opened(few) as (page, url):
             found |= _opening(page, url)
-            found[f"a new point on a chart of {_STEPS:,} logged steps"] = _changes(page, url, "#chart-loss", long)
+            found[f"a new point on a chart of {_STEPS:,} logged steps"] = _changes(page, url, "#run-charts", long)
         with opened(many) as (page, url):
             found[f"a change in a table of {_RUNS} runs"] = _changes(page, url, "#runs-table", last)
     lines = ["| what | median | slowest | wanted |", "| --- | --- | --- | --- |"]
@@ -92,16 +93,14 @@ def _changes(page: Page, url: str, selector: str, run: Run) -> list[float]:
     page.goto(url)
     page.get_by_role("tab", name="Runs", exact=True).click()
     page.locator("#run-head h3").wait_for()
-    page.evaluate(_ASKED)
+    page.evaluate(_ASKED, run.folder.name)
     page.wait_for_timeout(4000)
     times = []
     for _ in range(_REPEATS):
         _log(run)
         if not (seen := page.evaluate(_WATCH, selector)):
             raise SystemExit(f"{selector} did not change, or did not come to rest, within 30 s")
-        first, last = seen
-        asked = page.evaluate("window.asked")
-        times.append(last - max((moment for moment in asked if moment < first), default=first))
+        times.append(seen - max(moment for moment in page.evaluate("window.asked") if moment < seen))
         page.wait_for_timeout(1500)
     return times
 

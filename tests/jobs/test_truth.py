@@ -14,9 +14,11 @@ import pytest
 from studio import events, heartbeat, processes, stopping
 from studio.errors import RequestError
 from studio.jobs import control, engine, supervise
+from studio.jobs.listing import Listing
 from studio.jobs.standing import standing
 from studio.recipe_files import load
 from studio.runs import Run
+from tests.finished_runs import answers, write_run
 from tests.jobs.conftest import DEAF, ENDLESS, QUICK, ROOT, state, supervised, supervisor, trainer, typed, until
 
 CANARY = "hf_canaryCANARYcanaryCANARYcanary12"
@@ -54,6 +56,21 @@ def test_a_pid_that_was_given_to_another_process_does_not_count_as_the_job(tmp_p
     assert state(run.folder) == "orphaned"
     (run.folder / "status.json").write_text(json.dumps(status | {"boot_id": "another"}))
     assert state(run.folder) == "orphaned"
+
+
+def test_a_run_that_is_asked_to_stop_is_shown_as_stopping_at_once(tmp_path):
+    run = Run(tmp_path / "run")
+    run.create(recipe="r", task="t", command=[], settings="", seed=0)
+    run.set_state("running")
+    control.stop(run.folder)
+    assert state(run.folder) == "stopping"
+
+
+def test_a_listed_run_has_the_score_of_its_test_rows_as_soon_as_there_is_one(tmp_path):
+    folder, listing = write_run(tmp_path, "run", answers("1" * 8 + "0" * 2)), Listing(tmp_path)
+    assert listing.rows()[0]["test"] == 0.8
+    (folder / "report" / "metrics.json").write_text("damaged")
+    assert listing.rows()[0]["test"] is None
 
 
 def test_a_job_without_steps_for_ten_times_the_median_is_shown_as_stalled(tmp_path, monkeypatch):

@@ -108,14 +108,12 @@ def test_from_data_to_an_answer(page, tab):
     fill(tab, {"learning_rate": "3e-4"} | QUICK)
     start(tab, "first")
 
-    expect(tab.locator("#chart-loss path[aria-label], #chart-loss .mark-line path").first).to_be_attached(
-        timeout=90 * SECONDS
-    )
-    drawn = tab.locator("#chart-loss svg").inner_html()
+    expect(tab.locator("#run-charts polyline").first).to_be_attached(timeout=90 * SECONDS)
+    drawn = tab.locator("#run-charts svg").first.inner_html()
     tab.get_by_role("button", name="Stop & save").click()
     becomes(tab, "stopped")
     expect(tab.get_by_role("button", name="Resume")).to_be_visible()
-    assert tab.locator("#chart-loss svg").inner_html() != drawn  # it has moved
+    assert tab.locator("#run-charts svg").first.inner_html() != drawn  # it has moved
     reached = steps(page, "first")[-1]
     assert reached < 30
 
@@ -133,7 +131,8 @@ def test_from_data_to_an_answer(page, tab):
 
     go(tab, "Compare")
     expect(tab.get_by_text("max_steps", exact=True).locator("visible=true").first).to_be_visible(timeout=60 * SECONDS)
-    expect(tab.get_by_text("better than").or_(tab.get_by_text("may be chance")).first).to_be_visible()
+    told = tab.get_by_text("better than").or_(tab.get_by_text("may be chance"))
+    expect(told.locator("visible=true").first).to_be_visible()
 
     go(tab, "Try")
     text = tab.get_by_label("Text", exact=True)
@@ -233,7 +232,7 @@ def test_the_page_may_be_reloaded_opened_twice_and_killed_while_a_run_goes_on(st
         expect(head(tab)).to_contain_text("long", timeout=3 * SECONDS)
         tab.get_by_text("Settings it runs with").click()
         expect(tab.locator(".cm-line", has_text="max_steps: 300")).to_be_visible()
-        expect(tab.locator("#chart-loss svg")).to_be_visible(timeout=90 * SECONDS)
+        expect(tab.locator("#run-charts svg").first).to_be_visible(timeout=90 * SECONDS)
         tab.get_by_role("button", name="Force-stop").click()
         tab.locator("#yes").click()
         becomes(tab, "stopped", 20)

@@ -1,27 +1,14 @@
 """Charts of shares as SVG: drawn at once, in the page's own colours by day and by night, without a script."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-from studio.ui import theme
+from studio.ui.figure import colour, figure, legend
 
 _WIDTH, _HEIGHT = 320, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 312, 8, 208
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
-CSS = """
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 1.25rem; }
-figure { margin: 0; }
-figcaption { font-weight: 600; margin-bottom: 0.25rem; overflow-wrap: anywhere; }
-figcaption small { display: block; font-weight: 400; color: var(--body-text-color-subdued); }
-svg { width: 100%; max-width: 460px; height: auto; color: var(--body-text-color); display: block; }
-svg text { fill: currentColor; font-size: 10px; }
-svg .grid { stroke: var(--border-color-primary); stroke-width: 1; }
-svg .fair { stroke: currentColor; stroke-opacity: 0.45; stroke-dasharray: 4 4; }
-.legend { display: flex; flex-wrap: wrap; gap: 0.15rem 1rem; font-size: var(--text-sm); margin: 0; padding: 0; }
-.legend li { list-style: none; margin: 0; overflow-wrap: anywhere; }
-.legend i { display: inline-block; width: 1rem; height: 0.25rem; margin-right: 0.35rem; vertical-align: middle; }
-"""
 
 
 class Line(NamedTuple):
@@ -45,9 +32,9 @@ def lines(
         parts.append(f'<line class="fair" x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}"/>')
     if upright is not None:
         parts.append(f'<line class="fair" x1="{_x(upright)}" y1="{_y(0)}" x2="{_x(upright)}" y2="{_y(1)}"/>')
-    for line, colour in zip(drawn, _colours(drawn), strict=True):
-        parts.append(_line(line, colour))
-    return _figure(title, more, parts, _legend(drawn) if len(drawn) > 1 else "")
+    parts += [_line(line, colour(at)) for at, line in enumerate(drawn)]
+    named = legend(line.name for line in drawn) if len(drawn) > 1 else ""
+    return figure(title, more, (_WIDTH, _HEIGHT), "".join(parts), named)
 
 
 def bars(title: str, more: str, edges: Sequence[float], stacks: dict[str, Sequence[int]], x: str) -> str:
@@ -56,7 +43,7 @@ def bars(title: str, more: str, edges: Sequence[float], stacks: dict[str, Sequen
     most = max(map(sum, zip(*stacks.values(), strict=True)), default=0) or 1
     parts = [_frame(x, "rows", [f"{round(tick * most):,}" for tick in _TICKS])]
     below = [0] * (len(edges) - 1)
-    for counts, colour in zip(stacks.values(), theme.SERIES, strict=False):
+    for place, counts in enumerate(stacks.values()):
         for at, count in enumerate(counts):
             if count:
                 low, high = _x(edges[at]), _x(edges[at + 1])
@@ -64,10 +51,10 @@ def bars(title: str, more: str, edges: Sequence[float], stacks: dict[str, Sequen
                 told = f"{count:,} rows between {edges[at]:.2f} and {edges[at + 1]:.2f}"
                 parts.append(
                     f'<rect x="{low + 0.5:.1f}" y="{top:.1f}" width="{high - low - 1:.1f}" '
-                    f'height="{bottom - top:.1f}" fill="{colour}"><title>{told}</title></rect>'
+                    f'height="{bottom - top:.1f}" fill="{colour(place)}"><title>{told}</title></rect>'
                 )
             below[at] += count
-    return _figure(title, more, parts, _legend(stacks))
+    return figure(title, more, (_WIDTH, _HEIGHT), "".join(parts), legend(stacks))
 
 
 def _frame(x: str, y: str, heights: list[str]) -> str:
@@ -83,41 +70,21 @@ def _frame(x: str, y: str, heights: list[str]) -> str:
     return "".join([*parts, f'<text x="9" y="{middle[1]}" text-anchor="middle" {turned}>{escape(y)}</text>'])
 
 
-def _line(line: Line, colour: str) -> str:
+def _line(line: Line, stroke: str) -> str:
     parts, run = [], []
     for x, y in [*zip(line.x, line.y, strict=True), (0.0, None)]:
         if y is not None:
             run.append(f"{_x(x):.1f},{_y(y):.1f}")
         elif run:
-            parts.append(f'<polyline points="{" ".join(run)}" fill="none" stroke="{colour}" stroke-width="2"/>')
+            parts.append(f'<polyline points="{" ".join(run)}" fill="none" stroke="{stroke}" stroke-width="2"/>')
             run = []
     for x, y, (low, high) in zip(line.x, line.y, line.intervals, strict=True) if line.intervals else ():
         told = f"{escape(line.name)}: {x:.2f} stated, {y:.2f} true, 95 % interval {low:.2f} to {high:.2f}"
         parts.append(
-            f'<g stroke="{colour}" fill="{colour}"><line x1="{_x(x):.1f}" x2="{_x(x):.1f}" y1="{_y(low):.1f}" '
+            f'<g stroke="{stroke}" fill="{stroke}"><line x1="{_x(x):.1f}" x2="{_x(x):.1f}" y1="{_y(low):.1f}" '
             f'y2="{_y(high):.1f}"/><circle cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="3"><title>{told}</title></circle></g>'
         )
     return "".join(parts)
-
-
-def _figure(title: str, more: str, parts: list[str], legend: str) -> str:
-    small = f"<small>{escape(more)}</small>" if more else ""
-    return (
-        f"<figure><figcaption>{escape(title)}{small}</figcaption>"
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(f"{title}. {more}")}">{"".join(parts)}'
-        f"</svg>{legend}</figure>"
-    )
-
-
-def _legend(named: Iterable[Line] | Iterable[str]) -> str:
-    names = [one.name if isinstance(one, Line) else one for one in named]
-    entries = zip(names, _colours(names), strict=True)
-    told = "".join(f'<li><i style="background:{colour}"></i>{escape(name)}</li>' for name, colour in entries)
-    return f'<ul class="legend">{told}</ul>'
-
-
-def _colours(of: Sequence) -> list[str]:
-    return [theme.SERIES[at % len(theme.SERIES)] for at in range(len(of))]
 
 
 def _x(share: float) -> float:

@@ -6,14 +6,13 @@ What can be clicked bears the numbers of labels: data-true and data-predicted, "
 from html import escape
 from typing import Any
 
-from studio.ui import words
-from studio.ui.evaluate import squares
+from studio.ui import figure, words
 
 MATRIX = 25  # classes in a matrix; of more, those with the most errors
 _NAME = 40  # characters of a label in a matrix
 CSS = (
     words.CSS
-    + squares.CSS
+    + figure.CSS
     + """
 .answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 0.25rem 2rem; }
 .answers h4 { margin: 0.75rem 0 0.25rem; }

@@ -1,10 +1,9 @@
 """The charts of a run: what is drawn on which axes, from its stream."""
 
 import gradio as gr
-import pandas as pd
 
 from studio.curves import Stream
-from studio.ui import theme
+from studio.ui.lines import CSS, HOVER, lines
 
 _SMALL = {  # curve: title, what its values are divided by
     "learning_rate": ("learning rate", 1),
@@ -19,47 +18,33 @@ _BY_DEPTH = {  # curves of the parts of the network: title
     "update_ratio_": "change of the weights in a step, as a share",
 }
 _DEPTHS = ("embeddings", "early", "middle", "late", "encoder", "head")
-COLOURS = {"training": theme.SERIES[0], "validation": theme.SERIES[1], "best step": theme.SERIES[4]}
+_SMALL_SIZE = (300, 180)
 
 
 class Charts:
-    """The plots of the Runs screen. They are made once and filled by `updates`."""
+    """The charts of the Runs screen. They are made once and filled by `updates`."""
 
     def __init__(self) -> None:
-        with gr.Row():
-            self.loss = _plot("loss", 300, COLOURS, elem_id="chart-loss")
-            self.score = _plot("validation score", 300, COLOURS, elem_id="chart-score")
+        self.plots = [_charts("run-charts")]
         with gr.Accordion("Learning rate, gradients, speed, memory", open=False):
-            self.small = {}
-            names = list(_SMALL)
-            for at in range(0, len(names), 3):
-                with gr.Row():
-                    self.small |= {name: _plot(_SMALL[name][0], 180) for name in names[at : at + 3]}
-            colours = dict(zip(_DEPTHS, theme.SERIES, strict=False))
-            with gr.Row():
-                self.by_depth = {prefix: _plot(title, 240, colours) for prefix, title in _BY_DEPTH.items()}
+            self.plots.append(_charts("run-more-charts"))
 
-    @property
-    def plots(self) -> list[gr.LinePlot]:
-        """All of them, in the order of `updates`."""
-        return [self.loss, self.score, *self.small.values(), *self.by_depth.values()]
-
-    def updates(self, stream: Stream, metric: str) -> list:
-        """New values for the plots, all over the steps that the run is to have."""
+    def updates(self, stream: Stream, metric: str) -> list[str]:
+        """What the plots show of a run, over the steps that it is to have."""
         scores = stream.points(f"eval_{metric}")
-        loss = {"training": stream.points("loss"), "validation": stream.points("eval_loss")}
-        best = best_step(scores, metric)
-        last = stream.facts.get("max_steps") or max((step for step, _ in (*loss["training"], *scores)), default=1)
-        frames = [_frame(loss, last, best), _frame({"validation": scores}, last, best)]
+        loss = {"training loss": stream.points("loss"), "validation loss": stream.points("eval_loss")}
+        best, named = best_step(scores, metric), metric.replace("_", " ").replace("f1", "F1")
+        last = stream.facts.get("max_steps") or max((step for step, _ in (*loss["training loss"], *scores)), default=1)
+        score = {f"validation {named}": scores}
+        main = lines("Loss", loss, last, marked=best) + lines(f"Validation {named}", score, last, marked=best)
+        more = ""
         for name, (title, unit) in _SMALL.items():
-            frames.append(_frame({title: [(step, value / unit) for step, value in stream.points(name)]}, last))
-        for prefix in _BY_DEPTH:
-            frames.append(_frame({depth: stream.points(prefix + depth) for depth in _DEPTHS}, last))
-        found = [gr.LinePlot(frame, x_lim=[0, last], visible=frame is not None) for frame in frames]
-        found[1] = gr.LinePlot(
-            frames[1], x_lim=[0, last], y_title=f"validation {metric}", visible=frames[1] is not None
-        )
-        return found
+            points = [(step, value / unit) for step, value in stream.points(name)]
+            more += lines(title, {title: points}, last, size=_SMALL_SIZE)
+        for prefix, title in _BY_DEPTH.items():
+            curves = {depth: stream.points(prefix + depth) for depth in _DEPTHS}
+            more += lines(title, curves, last, size=_SMALL_SIZE)
+        return [main and f'<div class="charts">{main}</div>', more and f'<div class="charts small">{more}</div>']
 
 
 def best_step(scores: list[tuple[int, float]], metric: str) -> int | None:
@@ -70,23 +55,5 @@ def best_step(scores: list[tuple[int, float]], metric: str) -> int | None:
     return max(scores, key=lambda point: sign * point[1])[0]
 
 
-def _plot(title: str, height: int, colours: dict[str, str] | None = None, elem_id: str | None = None) -> gr.LinePlot:
-    return gr.LinePlot(
-        x="step", y="value", color="curve" if colours else None, color_map=colours, color_title="", x_title="step",
-        y_title=title, height=height, min_width=280, show_label=False, buttons=[], tooltip="all", elem_id=elem_id,
-    )  # fmt: skip
-
-
-def _frame(curves: dict[str, list[tuple[int, float]]], last: int, best: int | None = None) -> pd.DataFrame | None:
-    """The points of some curves, and an upright line at the best step; None where there is nothing to draw."""
-    rows = []
-    for name, points in curves.items():
-        if len(points) == 1:  # a line of one point would not be seen: it becomes a dash
-            points = [(points[0][0] - 0.015 * last, points[0][1]), *points]
-        rows += [(step, value, name) for step, value in points]
-    if not rows:
-        return None
-    values = [value for _, value, _ in rows]
-    if best is not None and max(values) > min(values):
-        rows += [(best, min(values), "best step"), (best, max(values), "best step")]
-    return pd.DataFrame(rows, columns=["step", "value", "curve"]).astype({"step": float, "value": float})
+def _charts(name: str) -> gr.HTML:
+    return gr.HTML(elem_id=name, css_template=CSS, js_on_load=HOVER)

@@ -21,10 +21,9 @@ from studio.ui.runs.charts import Charts
 from studio.ui.shared import Draft, Shared
 
 _LOOKS_S = 2
-_DRAWS_S = 6  # drawing takes a browser without a GPU a good part of a second, which a training on the CPU would miss
 _IS_SEEN = "(_, ...rest) => [Boolean(document.querySelector('#run-head')?.offsetParent), ...rest]"
 _COLUMNS = {  # of the table: width in pixels
-    "run": 210, "state": 95, "progress": 150, "training loss": 130, "validation": 105, "test": 80, "started": 125,
+    "run": 205, "state": 95, "progress": 130, "training loss": 155, "validation": 105, "test": 80, "started": 125,
 }  # fmt: skip
 _SCORES_ARE = (
     "Scores are macro F1, unless a run's settings name another metric. Validation rows pick the checkpoint; test rows "
@@ -170,7 +169,7 @@ def _detail(root: Path, streams: dict[str, Stream], charts: Charts, name: str | 
         if before is None:
             return [*silent, gr.skip()]
         nothing = [gr.update(visible=False)] * (len(_ACTIONS))
-        return ["", *nothing, "", *[gr.update(visible=False)] * len(charts.plots), "", "", "", None]
+        return ["", *nothing, "", *[""] * len(charts.plots), "", "", "", None]
     stream = streams.setdefault(name, Stream(folder))
     stream.read_on()
     now = standing(folder)
@@ -181,8 +180,7 @@ def _detail(root: Path, streams: dict[str, Stream], charts: Charts, name: str | 
         "report": report.stat().st_mtime if report.exists() else 0, "log": [log_size, only],
     }  # fmt: skip
     before = before or {}
-    charted = {key: before.get(key) for key in ("charted", "drawn_at")}
-    if before == seen | charted and charted["charted"] == stream.offset:
+    if before == seen:
         return [*silent, gr.skip()]
     other = before.get("run") != name
     metric = _settings(folder).get("metric_for_best_model", "f1_macro")
@@ -190,10 +188,6 @@ def _detail(root: Path, streams: dict[str, Stream], charts: Charts, name: str | 
     def where(*keys: str) -> bool:
         return other or any(seen[key] != before.get(key) for key in keys)
 
-    draws = where("state")
-    if not draws and stream.offset != charted["charted"]:
-        draws = time.monotonic() - charted["drawn_at"] > _DRAWS_S
-    seen |= {"charted": stream.offset, "drawn_at": time.monotonic()} if draws else charted
     return [
         view.head(folder, now, stream, metric) if where("state", "reason", "offset", "log") else gr.skip(),
         *(
@@ -201,7 +195,7 @@ def _detail(root: Path, streams: dict[str, Stream], charts: Charts, name: str | 
             for _, states in _ACTIONS.values()
         ),
         view.notes(stream, metric, now.going) if where("offset", "state") else gr.skip(),
-        *(charts.updates(stream, metric) if draws else [gr.skip()] * len(charts.plots)),
+        *(charts.updates(stream, metric) if where("offset") else [gr.skip()] * len(charts.plots)),
         view.result(report) if where("report") else gr.skip(),
         view.log(printed, only) if where("log") else gr.skip(),
         _config(folder) if other else gr.skip(),
