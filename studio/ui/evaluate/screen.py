@@ -159,6 +159,7 @@ def screen(shared: Shared) -> None:
         "fn": show,
         "inputs": [run, which, seen],
         "outputs": [*parts, slices, files, seen, *rows.outputs, *version.outputs, *other.outputs],
+        "trigger_mode": "always_last",  # else what is chosen while another report is on its way would not be shown
         **_LIGHT,
     }
     shared.tab.select(refresh, [shared.run, run, which], [empty, run, which], **_LIGHT).then(**look)
