@@ -169,7 +169,11 @@ def _show(told: dict[str, Any], console: Console) -> None:
         offered = {finding["kind"] for finding in told["findings"] if finding["decision"]}
         if offered:
             console.print(
-                f"--apply {','.join(sorted(offered))} --curation_file FILE keeps what can be decided", highlight=False
+                "What next: the same command with\n"
+                f"  --apply {','.join(sorted(offered))} --curation_file decisions.json\n"
+                "keeps what these findings propose in that file (leave out of the list what is not to be applied); "
+                "training takes it\nby --curation_file decisions.json. The data stay as they are.",
+                highlight=False,
             )
         if any(finding["relabel"] for finding in told["findings"]):
             told_more = "label_errors:relabel, in the place of label_errors, gives rows the labels that they look like"

@@ -16,6 +16,7 @@ from studio.data import load, sources, splits
 from studio.data.alike import column
 from studio.data.decode import decode, header
 from studio.data.marks import codes, labels_of, pairs
+from studio.data.reading.labels import spellings
 from studio.data.task import TASKS, guess
 from studio.errors import RequestError
 from studio.fields import Parser, nearest
@@ -35,8 +36,10 @@ def preview(flags: list[str], task: str | None = None, thumbnails: Path | None =
     Returns:
         task, origin; columns (all that a table has) and chosen (settings and the columns they stand for); several
         (whether rows have several labels); classes ({"label", and its rows in "train", "validation", "test"}); sizes
-        (rows by split), given (splits that came with the data); notes; rows (the first ones, of pictures the first of
-        every class); shape (words and characters of texts, pixels of pictures); pictures ({"file", "name", "labels"}).
+        (rows by split), given (splits that came with the data); notes; left_out (rows that cannot be used, by the
+        kind of flaw); spellings (groups of classes that differ in case and spaces only, the commonest first); rows (the
+        first ones, of pictures the first of every class); shape (words and characters of texts, pixels of pictures);
+        pictures ({"file", "name", "labels"}).
 
     Raises:
         RequestError: the data cannot be read or divided, or a flag is none of the Data group.
@@ -48,16 +51,19 @@ def preview(flags: list[str], task: str | None = None, thumbnails: Path | None =
     train = source.splits["train"]
     is_text = isinstance(data, TextData)
     order = _spread(codes(labels_of(train)))
+    classes = _classes(parts, divided.labels)
     return {
         "task": task,
         "origin": divided.origin,
         "columns": list(source.chosen.columns) if source.chosen else [],
         "chosen": _chosen(source, "text" if is_text else "image"),
         "several": labels_of(train).ndim == 2,
-        "classes": _classes(parts, divided.labels),
+        "classes": classes,
         "sizes": {name: len(rows) for name, rows in parts.items()},
         "given": list(source.splits),
         "notes": divided.notes,
+        "left_out": _left_out(source),
+        "spellings": spellings({row["label"]: sum(row[name] for name in parts) for row in classes}),
         "rows": list(_rows(train, range(len(train)) if is_text else order, divided.labels)),
         "shape": _lengths(train) if is_text else _pixels(train),
         "pictures": list(_pictures(train, order, divided.labels, thumbnails)) if thumbnails and not is_text else [],
@@ -131,6 +137,14 @@ def _classes(parts: dict[str, Dataset], labels: list[str]) -> list[dict[str, Any
     return [
         {"label": label} | {name: int(count[at]) for name, count in counts.items()} for at, label in enumerate(labels)
     ]
+
+
+def _left_out(source: sources.Source) -> dict[str, int]:
+    counts = Counter()
+    for flaw in source.flaws:
+        if flaw.kind in ("no_label", "no_content", "damaged_rows", "unreadable"):
+            counts[flaw.kind] += flaw.count
+    return dict(counts)
 
 
 def _rows(rows: Dataset, order: Sequence[int], labels: list[str]) -> Iterator[dict[str, Any]]:

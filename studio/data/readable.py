@@ -14,6 +14,7 @@ from studio import launch
 from studio.data.decode import UnreadablePicture, decode
 from studio.data.marks import labels_of
 from studio.data.progress import progress
+from studio.data.reading.table import Flaw
 from studio.data.sources import Source, refuse_losses
 from studio.errors import RequestError
 
@@ -43,11 +44,13 @@ def readable(source: Source) -> Source:
             f"{source.origin}: {len(complaints)} of {total} pictures cannot be read ({listed}). Up to a tenth would be "
             "left out; with so many, repair or remove these files first"
         )
+    flaws = source.flaws
     labels, left = ({split: labels_of(rows) for split, rows in found.items()} for found in (source.splits, kept))
     refuse_losses(labels, left, source.labels, source.origin)
     if complaints:
         notes.append(f"{len(complaints)} of {total} pictures cannot be read and are left out: {listed}.")
-    return dataclasses.replace(source, splits=kept, notes=source.notes + notes)
+        flaws += (Flaw("unreadable", len(complaints), tuple(("", told, "") for told in complaints[:_SHOWN])),)
+    return dataclasses.replace(source, splits=kept, notes=source.notes + notes, flaws=flaws)
 
 
 def each(rows: Dataset, look: Callable[[dict, str], Looked], bar: Progress) -> Iterator[Looked]:

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,12 +19,13 @@ from studio.data import marks
 from studio.data.reading import cells, files, formats, hub, labels, sample_rows
 from studio.data.reading.columns import Chosen
 from studio.data.reading.rows import Kind, Rows
-from studio.data.reading.table import Table
+from studio.data.reading.table import Flaw, Table
 from studio.errors import RequestError
 
 SPLITS = ("train", "validation", "test")
 _CHUNK = 10_000  # rows
 _EXAMPLES = 5  # of rows that were left out
+_LACKING = {"no_label": "no label", "no_content": "nothing there"}
 _OF_TABLES = {"text_column_name", "text_pair_column_name", "image_column_name", "label_column_name"}
 _OF_TABLES |= {"group_column_name", "label_delimiter", "column_names"}
 
@@ -44,17 +45,8 @@ class Source:
     notes: list[str]  # sentences about how the data was read and what was left out
     origin: str
     chosen: Chosen | None = None  # columns, where a table was read
-    dropped: tuple["Dropped", ...] = ()
+    flaws: tuple[Flaw, ...] = ()
     excluded: frozenset[str] = frozenset()  # ids of rows that a person's decisions leave out
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """Rows that were left out because they lack a label or a content; `examples` are places and contents of some."""
-
-    lacking: Literal["label", "content"]
-    count: int
-    examples: tuple[tuple[str, str], ...]
 
 
 def read(data: TextData | ImageData) -> Source:
@@ -81,9 +73,9 @@ def read(data: TextData | ImageData) -> Source:
     places |= separate
     if all(part.is_dir() for parts in places.values() for part in parts):
         _refuse_idle(data, {"column_names"} if data.dataset_name and _is_hub_id(name) else _OF_TABLES)
-    more_rows, more_notes, certain, in_files = files.read(places, kind, data)
-    source = _assembled(rows | more_rows, notes + remarks + more_notes, classes, certain, origin, data)
-    return dataclasses.replace(source, chosen=chosen or in_files)
+    found = files.read(places, kind, data)
+    source = _assembled(rows | found.rows, notes + remarks + found.notes, classes, found.folder_names, origin, data)
+    return dataclasses.replace(source, chosen=chosen or found.chosen, flaws=(*found.flaws, *source.flaws))
 
 
 def training_table(data: Data, kind: Kind) -> Table | Path | None:
@@ -237,23 +229,25 @@ def _assembled(
         joined = datasets.concatenate_datasets([part.content, columns], axis=1)
         splits[split] = joined if kept[split].all() else joined.select(np.flatnonzero(kept[split]))
     filled = {split: part.hashes != 0 for split, part in rows.items()}
-    dropped = [
-        *_dropped(rows, {split: ~known[split] & filled[split] for split in rows}, "label"),
-        *_dropped(rows, {split: ~part for split, part in filled.items()}, "content"),
+    flaws = [
+        *_lacking(rows, {split: ~known[split] & filled[split] for split in rows}, "no_label"),
+        *_lacking(rows, {split: ~part for split, part in filled.items()}, "no_content"),
     ]
-    return Source(splits, names, notes, origin, dropped=tuple(dropped))
+    return Source(splits, names, notes, origin, flaws=tuple(flaws))
 
 
-def _dropped(rows: dict[str, Rows], gone: dict[str, np.ndarray], lacking: Literal["label", "content"]) -> list[Dropped]:
-    """What is gone for one reason, if anything."""
+def _lacking(
+    rows: dict[str, Rows], gone: dict[str, np.ndarray], kind: Literal["no_label", "no_content"]
+) -> Iterator[Flaw]:
+    """The rows that are gone for one reason, if any."""
     examples = []
     for split, part in rows.items():
         for at in np.flatnonzero(gone[split])[: _EXAMPLES - len(examples)].tolist():
             content = next(iter(part.content[at].values()))
             shown = content["path"] if isinstance(content, dict) else content
-            examples.append((part.places[at].as_py() or "", shown or ""))
-    count = int(sum(map(np.count_nonzero, gone.values())))
-    return [Dropped(lacking, count, tuple(examples))] if count else []
+            examples.append((part.places[at].as_py() or "", shown or "", _LACKING[kind]))
+    if count := int(sum(map(np.count_nonzero, gone.values()))):
+        yield Flaw(kind, count, tuple(examples))
 
 
 def _drop_unlabelled(rows: dict[str, Rows], flagged: dict[str, str]) -> list[str]:

@@ -34,7 +34,8 @@ td.number, th.number { text-align: right; white-space: nowrap; min-width: 0; }
 tr.worse td { background: #fdeee3; } small { color: #595959; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem;
   align-items: start; }
-.plots img { width: 100%; height: auto; } td img { max-width: 160px; height: auto; }
+.plots img { width: 100%; height: auto; } td img { min-width: 96px; max-width: 160px; height: auto; }
+td div.explained img { width: min(160px, 40vw); }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; margin: 0; }
 @media print { body { max-width: none; margin: 0; font-size: 11pt; } h2, tr, img { break-inside: avoid; }
   h2 { break-after: avoid; } }

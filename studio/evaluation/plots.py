@@ -28,6 +28,7 @@ _STYLE = {
 _MATRIX = 25  # classes drawn in a matrix, and as bars
 _NUMBERED = 12  # classes up to which the cells of a matrix hold their numbers
 _NAME = 24  # characters of a label
+_HEADROOM = 1.15  # times the highest bar: what a legend of one line needs above it
 
 Curve = list[tuple[int, float]]  # (step, value)
 
@@ -124,9 +125,10 @@ def _confidence(figure: Figure, found: dict[str, list]) -> None:
         edges[:-1], found["wrong"], width, bottom=found["right"], align="edge", color=RED, edgecolor="white",
         hatch="//", label="wrong",
     )  # fmt: skip
-    first = np.flatnonzero(np.add(found["right"], found["wrong"]))[0]
-    axes.set(xlim=(edges[first], 1), xlabel="highest probability of the row", ylabel="rows")
-    axes.legend(loc="upper left")
+    rows = np.add(found["right"], found["wrong"])
+    axes.set(xlim=(edges[np.flatnonzero(rows)[0]], 1), xlabel="highest probability of the row", ylabel="rows")
+    axes.set_ylim(top=_HEADROOM * rows.max())
+    axes.legend(loc="upper left", ncols=2)
     _title(axes, "How sure the model was of right and of wrong answers")
 
 

@@ -21,7 +21,7 @@ def on_this_machine(name: str) -> Path:
         RequestError: no name, one that leads outside the roots, or nothing is there.
     """
     if not name.strip() or "\0" in name:
-        raise RequestError("give the path of a file or folder, such as ~/reviews.csv")
+        raise RequestError(f"give the path of a file or folder, such as {roots()[0] / 'reviews.csv'}")
     try:
         path = Path(name.strip()).expanduser().resolve()
         inside = any(path.is_relative_to(root) for root in roots())

@@ -149,3 +149,20 @@ def test_the_command_shows_a_table_and_refuses_with_exit_code_2(reviews, tmp_pat
     (tmp_path / "slip.zip").write_bytes(stream.getvalue())
     refused = program("-m", "studio", "preview", "--dataset_name", tmp_path / "slip.zip", "--json")
     assert refused.returncode == 2 and refused.stderr.startswith("error: ") and not refused.stdout
+
+
+def test_a_preview_tells_what_is_left_out_and_labels_of_several_spellings(tmp_path):
+    labels = ["good"] * 30 + ["Good "] * 9 + ["bad"] * 30 + [""] * 3
+    rows = [(f"text {i}", label) for i, label in enumerate(labels)] + [(" ", "bad"), ("alone",)]
+    where = table(tmp_path / "t.csv", rows)
+    told = preview([where])
+    assert told["left_out"] == {"damaged_rows": 1, "no_label": 3, "no_content": 1}
+    assert told["spellings"] == [("good", "Good")]
+    assert preview([where, "--merge_label_spellings=True"])["spellings"] == []
+
+
+def test_a_preview_counts_pictures_that_cannot_be_read(photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "photos")
+    next((tmp_path / "photos").rglob("*.png")).write_bytes(b"none")
+    assert preview([f"--dataset_name={tmp_path / 'photos'}"])["left_out"] == {"unreadable": 1}
+    assert preview([f"--dataset_name={photos}"])["left_out"] == {}

@@ -14,9 +14,17 @@ SECONDS = 1000
 pytestmark = pytest.mark.usefixtures("nothing_saved")
 
 
+@pytest.fixture(autouse=True)
+def patience():
+    """Most of what is waited for is made by a child, which takes its time on a busy machine."""
+    expect.set_options(timeout=60 * SECONDS)
+    yield
+    expect.set_options(timeout=5 * SECONDS)
+
+
 def open_page(page, server):
     page.goto(server.url)
-    expect(page.get_by_text("Where is your data?")).to_be_visible(timeout=60 * SECONDS)
+    expect(page.get_by_text("Where is your data?")).to_be_visible()
 
 
 def look_at(page, path):
@@ -26,7 +34,7 @@ def look_at(page, path):
 
 
 def well(page):
-    expect(page.get_by_role("status").first).to_contain_text("can be trained on", timeout=60 * SECONDS)
+    expect(page.get_by_role("status").first).to_contain_text("can be trained on")
 
 
 def pick(page, label, option):
@@ -79,7 +87,7 @@ def test_columns_that_cannot_be_told_are_chosen_by_hand(page_server, browser_pag
     rows = [(f"a longer sentence {i}", "ab"[i % 2], "xyz"[i % 3]) for i in range(60)]
     open_page(browser_page, page_server)
     look_at(browser_page, table(tmp_path / "t.csv", rows, ("one", "two", "three")))
-    expect(browser_page.get_by_role("alert")).to_contain_text("name it with ‘Label column’", timeout=60 * SECONDS)
+    expect(browser_page.get_by_role("alert")).to_contain_text("name it with ‘Label column’")
     pick(browser_page, "Label column", "three")
     browser_page.get_by_role("button", name="Look again", exact=True).click()
     well(browser_page)
@@ -113,9 +121,24 @@ def test_columns_without_a_header_row_get_names(page_server, browser_page, tmp_p
     browser_page.get_by_text("More: how rows are read and divided").click()
     browser_page.get_by_label("Column names").fill("remark, mood")
     browser_page.get_by_role("button", name="Look again", exact=True).click()
-    expect(browser_page.get_by_text("column 'remark' is the text, column 'mood' the label")).to_be_visible(
-        timeout=60 * SECONDS
-    )
+    expect(browser_page.get_by_text("column 'remark' is the text, column 'mood' the label")).to_be_visible()
     browser_page.get_by_role("button", name="Save and train on it").click()
     expect(browser_page.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
     assert datasets.saved(page_server.root)[0].settings["column_names"] == ["remark", "mood"]
+
+
+def test_spellings_of_a_label_are_told_first_and_merged_by_a_button(page_server, browser_page, tmp_path):
+    rows = [(f"a sentence {i}", ["good", "bad", "Good "][i % 3]) for i in range(90)] + [("unlabelled", "")]
+    open_page(browser_page, page_server)
+    look_at(browser_page, table(tmp_path / "t.csv", rows))
+    well(browser_page)
+    expect(browser_page.get_by_role("status").first).to_contain_text("look at these 2 things first")
+    expect(browser_page.get_by_text("1 row was left out: 1 without a label.")).to_be_visible()
+    expect(browser_page.get_by_text("One label is written in several ways")).to_be_visible()
+    browser_page.get_by_role("button", name="Merge the spellings").click()
+    expect(browser_page.get_by_role("status").first).to_contain_text("look at this first")
+    expect(browser_page.get_by_role("button", name="Merge the spellings")).to_be_hidden()
+    browser_page.get_by_role("button", name="Save and train on it").click()
+    expect(browser_page.get_by_role("tab", name="Train")).to_have_attribute("aria-selected", "true")
+    kept = datasets.saved(page_server.root)[0]
+    assert kept.settings["merge_label_spellings"] and len(kept.preview["classes"]) == 2

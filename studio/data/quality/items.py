@@ -83,6 +83,11 @@ class Items:
         row: dict[str, Any] = self.rows[int(at)]
         return (row.get("image") or {}).get("path") or row["place"] or f"row {row['row_id']}"
 
+    def short_place(self, at: int) -> str:
+        """The same without the folders above that of the picture."""
+        place = Path(self.place(at))
+        return "/".join(place.parts[-2:]) if place.is_absolute() else str(place)
+
     def example(self, at: int, remark: str = "") -> Example:
         row = self.rows[int(at)]
         shown = "/".join(Path(row["image"]["path"] or "").parts[-2:]) if self.is_image else " / ".join(_texts(row))

@@ -1,4 +1,4 @@
-"""Labels: spellings of one name, classes that are too small or too large, rows without label or content."""
+"""Labels: spellings of one name, classes that are too small or too large."""
 
 import re
 from collections.abc import Iterator
@@ -7,8 +7,7 @@ import numpy as np
 
 from studio.data.curation import Curation, Merge
 from studio.data.marks import pairs
-from studio.data.quality.items import EXAMPLES, Example, Finding, Items, Severity, count, excerpt
-from studio.data.sources import Dropped
+from studio.data.quality.items import EXAMPLES, Example, Finding, Items, Severity, count
 
 FEW = 3  # rows: one each to train on, to validate on and to test on
 SMALL = 10  # rows from which little can be learnt
@@ -16,17 +15,6 @@ IMBALANCE = 10  # times the rows of the smallest class
 _TYPO_SHARE = 0.2  # of the rows of the name that is meant, at most
 _TYPO_LENGTH = 5  # characters, at least
 _SHORT_LENGTH = 3  # characters of an abbreviation, at least
-
-
-def left_out(dropped: tuple[Dropped, ...], content: str) -> Iterator[Finding]:
-    """Rows that lack what training needs; `content` is the word for what is to be labelled."""
-    for found in dropped:
-        what = content if found.lacking == "content" else "label"
-        examples = [Example(None, place, excerpt(shown), f"no {what}") for place, shown in found.examples]
-        title = f"{count(found.count, 'row has', 'rows have')} no {what}: left out"
-        yield Finding(
-            f"no_{found.lacking}", "warning", title, found.count, "Fill the cells in, or take the rows out.", examples
-        )
 
 
 def check(items: Items) -> Iterator[Finding]:

@@ -3,6 +3,9 @@
 WHY = {
     "no_label": "What has no label cannot be learnt from.",
     "no_content": "Where there is nothing to look at, there is nothing to learn.",
+    "damaged_rows": "What can be read in more than one way is better not guessed at.",
+    "no_header": "Where the first row names the columns after all, it was taken for a row of data.",
+    "other_encoding": "If it was written in yet another encoding, its accented letters are not those that were meant.",
     "label_spellings": "Each spelling is a class of its own: the model would have to tell apart what is the same.",
     "label_typos": "A mistyped label is a class of its own, of which there are hardly any rows.",
     "label_abbreviations": "Two names of one class make two classes of it.",

@@ -57,7 +57,7 @@ def _same(items: Items, content: np.ndarray, kind: str) -> Iterator[Finding]:
         return
     title = f"{count(len(later), 'row repeats', 'rows repeat')} the content and label of an earlier one"
     remedy = "The studio keeps them in one split. The decision leaves the later ones out."
-    remarks = [f"as {items.place(at)}" for at in first[group.reshape(-1)][later][:5]]
+    remarks = [f"as {items.short_place(at)}" for at in first[group.reshape(-1)][later][:5]]
     severity = "warning" if len(later) > _FEW * len(items) else "note"
     yield items.finding("duplicates", severity, title, later, remedy, remarks=remarks, exclude="repeats an earlier row")
 
@@ -113,7 +113,7 @@ def _nearly(items: Items, content: np.ndarray, near: np.ndarray, kind: str, crow
         " So many are the nature of these data, perhaps." if common else " The decision leaves the later ones out."
     )
     same_label = later[items.codes[later] == items.codes[model[later]]]
-    remarks = [f"{items.label(at)}; near {items.place(model[at])} ({items.label(model[at])})" for at in later[:5]]
+    remarks = [f"{items.label(at)}; near {items.short_place(model[at])} ({items.label(model[at])})" for at in later[:5]]
     exclude = None if common else "nearly repeats an earlier row"
     yield items.finding(
         "near_duplicates", "note" if common else "warning", title, later, remedy,

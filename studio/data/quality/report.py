@@ -12,7 +12,7 @@ from rich.progress import Progress
 from studio.config import ImageData, TextData
 from studio.data import curation
 from studio.data.curation import Curation
-from studio.data.quality import labels, pictures, repeats, texts
+from studio.data.quality import labels, pictures, reading, repeats, texts
 from studio.data.quality.items import Finding, Items
 from studio.data.quality.reasons import WHY
 from studio.data.sources import SPLITS, Source
@@ -73,7 +73,7 @@ def check(
     sizes = np.bincount(items.split, minlength=len(SPLITS)).tolist()
     rows = {split: size for split, size in zip(SPLITS, sizes, strict=True) if size}
     report = Report(task, source.origin, rows, source.labels, source.notes)
-    report.add(labels.left_out(source.dropped, "picture" if items.is_image else "text"))
+    report.add(reading.check(source.flaws, "picture" if items.is_image else "text"))
     report.add(labels.check(items))
     if items.is_image:
         report.add(pictures.check(items, quick, bar))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from studio.data.reading import encodings
 from studio.data.reading.columns import has_header
-from studio.data.reading.table import CELL_LIMIT, COLUMN_LIMIT, DAMAGED_LIMIT, Table
+from studio.data.reading.table import CELL_LIMIT, COLUMN_LIMIT, DAMAGED_LIMIT, Flaw, Table
 from studio.errors import RequestError
 
 _QUOTINGS = [
@@ -21,6 +21,7 @@ _QUOTINGS = [
 ]
 _LINE_LIMIT = 16 * CELL_LIMIT  # characters
 _HEAD = 1000  # rows that show the delimiter and the header
+_EXAMPLES = 5  # of damaged rows
 
 csv.field_size_limit(CELL_LIMIT)  # one limit for all readers of the process
 
@@ -37,7 +38,8 @@ def open_table(path: Path, column_names: list[str], headerless: bool) -> Table:
     """
     encoding, guess = encodings.find(path)
     form = _form(path, encoding)
-    head = [cells for _, cells in islice(_sound_records(path, form), _HEAD)]
+    records = list(islice(_sound_records(path, form), _HEAD))
+    head = [cells for _, cells in records]
     if not head:
         raise RequestError(f"{path} is empty: expected rows of labelled data")
     headerless = headerless or (head[0] != column_names if column_names else not has_header(head[0], head[1:]))
@@ -47,11 +49,15 @@ def open_table(path: Path, column_names: list[str], headerless: bool) -> Table:
         )
     if len(head) == 1 and not headerless:
         raise RequestError(f"{path} holds a header ({', '.join(head[0])}) and no rows below it")
-    notes = [guess] if guess else []
+    notes, flaws = [], []
     if form.damaged:
         notes.append(f"{path.name}: {form.complaint()}; they were left out")
+        examples = tuple((f"{path.name}, line {one.line}", one.shown, one.damage) for one in form.examples)
+        flaws.append(Flaw("damaged_rows", form.damaged, examples))
     if headerless and not column_names:
         notes.append(f"{path.name} has no header row: its first row was read as data")
+        first = (f"{path.name}, line {records[0][0]}", " | ".join(head[0]), "read as data")
+        flaws.append(Flaw("no_header", 1, (first,)))
     names = column_names or ([f"column {at}" for at in range(1, form.width + 1)] if headerless else head[0])
 
     def rows(positions):
@@ -59,7 +65,15 @@ def open_table(path: Path, column_names: list[str], headerless: bool) -> Table:
         for line, cells in islice(_sound_records(path, form), 0 if headerless else 1, None):
             yield line, pick(cells)
 
-    return Table(path, [name.strip() for name in names], rows, headerless, notes)
+    return Table(path, [name.strip() for name in names], rows, headerless, notes, flaws).guessed(guess)
+
+
+class _Damaged(NamedTuple):
+    """A row that cannot be read: where it begins, what is wrong with it, and what it holds."""
+
+    line: int
+    damage: str
+    shown: str
 
 
 @dataclass(frozen=True)
@@ -74,13 +88,13 @@ class _Form:
     spanning: bool = False  # some rows span several lines
     wrapped: bool = False  # some cells have a quote on either side
     damaged: int = 0
-    examples: tuple[str, ...] = ()  # the first damaged rows, in words
+    examples: tuple[_Damaged, ...] = ()  # the first
 
     def complaint(self) -> str:
         more = ", ..." if self.damaged > len(self.examples) else ""
         return (
             f"{self.damaged} of {self.rows} rows are damaged, the first row having {self.width} cells: "
-            f"{', '.join(self.examples)}{more}"
+            f"{', '.join(f'line {one.line} has {one.damage}' for one in self.examples)}{more}"
         )
 
 
@@ -134,7 +148,8 @@ def _inspected(path: Path, form: _Form) -> _Form:
         damage = _damage(cells, width)
         if damage:
             damaged += 1
-            examples += [f"line {line} has {damage}"] if damaged <= 5 else []
+            shown = " | ".join(cells).replace("\0", "\u2400")  # NUL as a character that can be seen
+            examples += [_Damaged(line, damage, shown)] if damaged <= _EXAMPLES else []
         spanning = spanning or any("\n" in cell for cell in cells)
         wrapped = wrapped or any(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)
     if width > COLUMN_LIMIT:

@@ -42,14 +42,14 @@ def find(path: Path) -> tuple[str, str | None]:
         raise RequestError(f"{path} is no gzip file that can be unpacked: {damage}") from damage
     if fault is None:
         return encoding, None
-    where = f"{path}, line {fault.line}: byte {fault.offset} (0x{fault.value:02x}) is not {encoding.upper()}"
+    told = f"line {fault.line}: byte {fault.offset} (0x{fault.value:02x}) is not {encoding.upper()}"
     if encoding == "utf-8" and _western(path):
         return (
             "cp1252",
-            f"{where}; the file was read as Windows-1252 (Western European); save it as UTF-8 if characters look wrong",
+            f"{told}; the file was read as Windows-1252 (Western European); save it as UTF-8 if characters look wrong",
         )
     raise RequestError(
-        f"{where}, and the file does not look like Western European text either: save it as UTF-8 and try again"
+        f"{path}, {told}, and the file does not look like Western European text either: save it as UTF-8 and try again"
     )
 
 

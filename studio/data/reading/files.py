@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.compute as pc
@@ -16,10 +16,20 @@ import pyarrow.compute as pc
 from studio.config import ImageData, TextData
 from studio.data.reading import archives, cells, columns, folders, formats, pictures
 from studio.data.reading.rows import Kind, Picture, Row, Rows, store
-from studio.data.reading.table import DAMAGED_LIMIT, Table
+from studio.data.reading.table import DAMAGED_LIMIT, Flaw, Table
 from studio.errors import RequestError
 
 Reading = Callable[[Any], str | Picture | None]  # of a cell
+
+
+class Found(NamedTuple):
+    """The rows of each split; notes; flaws; labels that are names of folders; the columns, where there is a table."""
+
+    rows: dict[str, Rows]
+    notes: list[str]
+    flaws: list[Flaw]
+    folder_names: set[str]
+    chosen: columns.Chosen | None
 
 
 def parts(path: Path, kind: Kind) -> tuple[dict[str, list[Path]], list[str]]:
@@ -38,12 +48,8 @@ def parts(path: Path, kind: Kind) -> tuple[dict[str, list[Path]], list[str]]:
     return folders.layout(path, kind) if path.is_dir() else ({"train": [path]}, [])
 
 
-def read(
-    parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData
-) -> tuple[dict[str, Rows], list[str], set[str], columns.Chosen | None]:
-    """The rows of each split; notes; the labels that are names of folders; and the columns, where there is a table.
-
-    Rows of a table without the label column of the training rows have no label.
+def read(parts: dict[str, list[Path]], kind: Kind, data: TextData | ImageData) -> Found:
+    """What these parts hold; rows of a table without the label column of the training rows have no label.
 
     Raises:
         RequestError: a file that cannot be read, or a column that cannot be found.
@@ -64,14 +70,17 @@ def read(
             chosen = columns.choose(first, kind, data)
             headerless = first.headerless and not data.column_names
             notes.append(f"{first.path.name}: {chosen.told(kind)}")
+    opened = [table for found in tables.values() for table in found]
+    flaws = [flaw for table in opened for flaw in table.flaws]
     if kind == "text":
-        return rows | {split: _texts(found, chosen) for split, found in tables.items()}, notes, folder_names, chosen
-    finders = _finders([table for found in tables.values() for table in found], chosen)
+        rows |= {split: _texts(found, chosen) for split, found in tables.items()}
+        return Found(rows, notes, flaws, folder_names, chosen)
+    finders = _finders(opened, chosen)
     notes += [note for finder in finders.values() for note in finder.note()]
     for split, found in tables.items():
         rows[split], remarks = _pictures(found, chosen, finders)
         notes += remarks
-    return rows, notes, folder_names, chosen
+    return Found(rows, notes, flaws, folder_names, chosen)
 
 
 def _texts(tables: list[Table], chosen: columns.Chosen) -> Rows:

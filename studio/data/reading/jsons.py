@@ -47,7 +47,7 @@ def open_table(path: Path) -> Table:
         for line, record in records():
             yield line, tuple(record.get(name) for name in wanted)
 
-    return Table(path, names, rows, notes=[guess] if guess else [])
+    return Table(path, names, rows).guessed(guess)
 
 
 def _by_line(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -64,9 +64,13 @@ def number(
         )
         if words := sorted({label.strip() for label in counts.keys() - names.keys() - {None} if _perhaps(label)}):
             notes.append(f"where {_listed(words)} is the name of a class, give that class another name")
-    alike = _alike(names, counts)
+    sizes = Counter()
+    for label, name in names.items():
+        sizes[name] += counts[label]
+    alike = spellings(sizes)
     if merge:
-        names = {label: alike.get(name, [name])[0] for label, name in names.items()}
+        first = {name: group[0] for group in alike for name in group}
+        names = {label: first.get(name, name) for label, name in names.items()}
     classes = _ordered(set(names.values())) if merge or not settled else settled
     if len(classes) < 2:
         raise RequestError(
@@ -80,12 +84,23 @@ def number(
             f"these are no classes. Name the right column with --label_column_name{'; '.join(['', *joined])}"
         )
     if alike:
-        spellings = "; ".join(_listed(group) for group in list(dict.fromkeys(alike.values()))[:_SHOWN])
+        shown = "; ".join(map(_listed, alike[:_SHOWN]))
         outcome = "were merged, each group under its first" if merge else "are separate classes"
         remedy = "" if merge else " (--merge_label_spellings makes them one)"
-        notes.append(f"labels that differ only in case or spaces {outcome}: {spellings}{remedy}")
+        notes.append(f"labels that differ only in case or spaces {outcome}: {shown}{remedy}")
     read = _marks if any(map(_several, labels.values())) else _ids
     return classes, {split: read(column, names, classes) for split, column in labels.items()}, notes + joined
+
+
+def spellings(rows: Mapping[str, int]) -> list[tuple[str, ...]]:
+    """Groups of class names that differ in nothing but case and spaces, each with the commonest first.
+
+    rows: how many rows each class has.
+    """
+    groups = defaultdict(list)
+    for name in sorted(rows, key=lambda name: (-rows[name], name)):
+        groups["".join(name.casefold().split())].append(name)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
 def flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -180,17 +195,6 @@ def _missing(counts: Counter, names: Mapping[str, str]) -> str:
         if label not in names:
             shown[(label or "").strip() or "empty"] += count
     return ", ".join(f"{label} {count:,}" for label, count in shown.most_common(_SHOWN))
-
-
-def _alike(names: Mapping[str, str], counts: Counter) -> dict[str, tuple[str, ...]]:
-    """For each class name that has others like it but for case and spaces, all of them, the commonest first."""
-    rows = Counter()
-    for label, name in names.items():
-        rows[name] += counts[label]
-    spellings = defaultdict(list)
-    for name in sorted(rows, key=lambda name: (-rows[name], name)):
-        spellings["".join(name.casefold().split())].append(name)
-    return {name: tuple(group) for group in spellings.values() if len(group) > 1 for name in group}
 
 
 def _listed(names: Sequence[str]) -> str:

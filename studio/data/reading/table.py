@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -13,6 +13,18 @@ CELL_LIMIT = 1_000_000  # characters; a longer cell means an unclosed quote or a
 COLUMN_LIMIT = 10_000
 _BATCH = 500  # rows
 _HEAVY_BATCH = 16  # rows, where each may hold a picture of several megabytes
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """What reading had to make the best of, in `count` rows (or files, where the header or the encoding is concerned).
+
+    Each of the examples is a place, what stands there, and what is to say of it.
+    """
+
+    kind: Literal["no_label", "no_content", "damaged_rows", "unreadable", "no_header", "other_encoding"]
+    count: int
+    examples: tuple[tuple[str, str, str], ...]
 
 
 @dataclass
@@ -27,6 +39,14 @@ class Table:
     rows: Callable[[Sequence[int]], Iterator[tuple[int, tuple[Any, ...]]]]
     headerless: bool = False
     notes: list[str] = field(default_factory=list)
+    flaws: list[Flaw] = field(default_factory=list)
+
+    def guessed(self, encoding: str | None) -> "Table":
+        """The table, which tells that its encoding had to be guessed if it was; `encoding` says how."""
+        if encoding:
+            self.notes.insert(0, f"{self.path.name}, {encoding}")
+            self.flaws.insert(0, Flaw("other_encoding", 1, ((self.path.name, "", encoding),)))
+        return self
 
     def head(self, count: int = 200) -> list[tuple[Any, ...]]:
         """The first rows with all their cells, those of pictures emptied."""

@@ -46,11 +46,12 @@ class Check:
                     label="Look for wrong labels",
                     info="A small network judges each row by the others: a minute for a few thousand rows.",
                 )
-            with gr.Row():
+            with gr.Row(elem_classes="actions"):
                 self.start = gr.Button("Check it", variant="secondary")
                 self.cancel = gr.Button("Cancel", visible=False)
             self.status = gr.HTML(**_HTML)
-            self.train = gr.Button("Train on this version", variant="primary", visible=False)
+            with gr.Row(elem_classes="actions"):
+                self.train = gr.Button("Train on this version", variant="primary", visible=False)
             self.report = gr.State(None)
         self.outputs = [
             self.all,
@@ -150,24 +151,19 @@ class Check:
         for finding in report["findings"]:
             offered = check_view.offers(finding, report["task"])
             with gr.Group():
-                gr.HTML(
-                    check_view.finding(finding, report["files"], seen.place.hidden),
-                    container=True,
-                    padding=True,
-                    **_HTML,
-                )
+                gr.HTML(check_view.finding(finding, report["files"], seen.place.hidden), padding=False, **_HTML)
                 if offered:
                     choices.append(gr.Radio([_LEAVE, *offered], value=_LEAVE[1], label="Decision", interactive=True))
                     decidable.append(finding)
         if not choices:
             return
-        with gr.Row(equal_height=False):
-            name = gr.Textbox(
-                f"{seen.place.stem.removesuffix(', checked')}, checked", label="Save the decisions as",
-                info="They are kept in a small file beside the data, which stay as they are.",
-                max_lines=1, max_length=80, interactive=True,
-            )  # fmt: skip
-        save = gr.Button("Save as a data-set version", variant="primary")
+        name = gr.Textbox(
+            f"{seen.place.stem.removesuffix(', checked')}, checked", label="Save the decisions as",
+            info="They are kept in a small file beside the data, which stay as they are.",
+            max_lines=1, max_length=80, interactive=True,
+        )  # fmt: skip
+        with gr.Row(elem_classes="actions"):
+            save = gr.Button("Save as a data-set version", variant="primary")
         status = gr.HTML(**_HTML)
 
         def keep(seen: Looked, name: str, *chosen: str) -> Iterator[dict]:

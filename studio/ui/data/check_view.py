@@ -13,6 +13,7 @@ CSS = (
     words.CSS
     + """
 h4 { overflow-wrap: anywhere; }
+.finding { padding: 0.75rem 1rem; background: var(--block-background-fill); }
 .kind { display: inline-block; margin-right: 0.5rem; padding: 0 0.5rem; border-radius: 999px; font-size: var(--text-sm);
   background: #d6ecfa; color: #0b4a6f; }
 .kind.error { background: #fbdcdc; color: #7f1d1d; }
@@ -42,10 +43,12 @@ def finding(told: dict[str, Any], thumbnails: Mapping[str, bytes], folders: Iter
     more = told["count"] - len(told["examples"])
     lines += f'<li class="row">and {more:,} more</li>' if told["examples"] and more > 0 else ""
     return (
-        f'<h4><span class="kind {told["severity"]}">{told["severity"]}</span>{plain(told["title"])}</h4>'
+        f'<div class="finding"><h4><span class="kind {told["severity"]}">{told["severity"]}</span>'
+        f"{plain(told['title'])}</h4>"
         f"<p>{plain(told['why'])} {plain(told['remedy'])}</p>"
         + (f'<div class="pictures">{pictures}</div>' if pictures else "")
         + (f"<ul>{lines}</ul>" if lines else "")
+        + "</div>"
     )
 
 

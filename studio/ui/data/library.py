@@ -31,11 +31,11 @@ class Library:
                 show_label=False,
             )
             self.chosen = gr.Dropdown([], label="Data set")
-            with gr.Row():
+            with gr.Row(elem_classes="actions"):
                 self.show = gr.Button("Show it", min_width=100)
                 self.train = gr.Button("Train on it", min_width=100)
                 self.remove = gr.Button("Remove", min_width=100)
-            with gr.Row(visible=False) as self.doubt:
+            with gr.Row(visible=False, elem_classes="actions") as self.doubt:
                 self.keep = gr.Button("Keep it")
                 self.sure = gr.Button("Remove it for good", variant="stop")
         self.outputs = [self.empty, self.all, self.table, self.chosen, self.doubt]

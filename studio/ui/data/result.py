@@ -8,7 +8,6 @@ import gradio as gr
 from PIL import Image
 
 from studio.config import Data
-from studio.ui import words
 from studio.ui.data import view
 from studio.ui.data.looked import Looked
 
@@ -21,15 +20,18 @@ _COLUMNS = ("text_column_name", "text_pair_column_name", "image_column_name", "l
 _FRACTIONS = ("validation_fraction", "test_fraction")
 _SWITCHES = ("merge_label_spellings", "near_duplicates", "drop_overlap")
 _NEEDED = {"text_column_name", "image_column_name", "label_column_name"}  # found by itself when it is not named
-_ROOM = 60  # characters of class names that fit side by side below the bars
+_ROOM = 35  # characters of class names that fit side by side below the bars, on a phone as well
 
 
 class Result:
     """The widgets; `showing`, `refusing` and `hiding` tell what becomes of them."""
 
     def __init__(self):
-        html = {"css_template": words.CSS, "js_on_load": None}
+        html = {"css_template": view.CSS, "js_on_load": None}
         with gr.Column(visible=False) as self.all:
+            self.warnings = gr.HTML(visible=False, **html)
+            with gr.Row(visible=False, elem_classes="actions") as self.spellings:
+                self.merge = gr.Button("Merge the spellings", size="md")
             self.facts = gr.HTML(**html)
             with gr.Row():
                 self.task = gr.Dropdown(_KINDS, label="Kind", min_width=140)
@@ -47,7 +49,8 @@ class Result:
                 with gr.Row():
                     for name in _SWITCHES:
                         self.fields[name] = gr.Checkbox(**_about(name))
-            self.again = gr.Button("Look again", size="md")
+            with gr.Row(elem_classes="actions"):
+                self.again = gr.Button("Look again", size="md")
             with gr.Column() as self.found:
                 with gr.Row():
                     self.bars = gr.BarPlot(
@@ -73,9 +76,20 @@ class Result:
                     buttons=[],
                 )
                 self.name = gr.Textbox(label="Save as", max_lines=1, max_length=80)
-                self.save = gr.Button("Save and train on it", variant="primary")
+                with gr.Row(elem_classes="actions"):
+                    self.save = gr.Button("Save and train on it", variant="primary")
         self.inputs = [self.task, *self.fields.values()]
-        self.outputs = [self.all, self.facts, *self.inputs, self.again, self.found, self.bars, self.notes]
+        self.outputs = [
+            self.all,
+            self.warnings,
+            self.spellings,
+            self.facts,
+            *self.inputs,
+            self.again,
+            self.found,
+            self.bars,
+            self.notes,
+        ]
         self.outputs += [self.table, self.gallery, self.name, self.save]
         gr.on(
             [widget.input for widget in self.inputs],
@@ -113,6 +127,8 @@ class Result:
         return (
             self._form(told["task"], told["columns"], seen.reading | told["chosen"])
             | {
+                self.warnings: gr.HTML(warned := view.warnings(told), visible=bool(warned)),
+                self.spellings: gr.Row(visible=bool(told.get("spellings"))),
                 self.facts: gr.HTML(view.facts(told), visible=True),
                 self.found: gr.Column(visible=True),
                 self.bars: gr.BarPlot(view.bars(told), title=view.bars_title(told), x_label_angle=-45 if wide else 0),
@@ -133,7 +149,8 @@ class Result:
     def refusing(self, task: str, columns: list[str], reading: Mapping[str, Any]) -> dict[Any, Any]:
         """The form alone, to be mended."""
         form = self._form(task, columns, reading)
-        return form | {self.facts: gr.HTML(visible=False), self.found: gr.Column(visible=False)}
+        hidden = {part: gr.update(visible=False) for part in (self.warnings, self.spellings, self.facts, self.found)}
+        return form | hidden
 
     def hiding(self) -> dict[Any, Any]:
         """Nothing at all."""

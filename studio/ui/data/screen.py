@@ -48,7 +48,7 @@ def screen(shared: Shared) -> None:
             told = words.refused(view.plainly(str(error), where.hidden))
             yield {status: told} | _form(shared.root, where, reading, task, result)
         else:
-            yield {status: words.said(f"{where.name} can be trained on."), **filled(seen)}
+            yield {status: words.said(view.headline(where.name, seen.told)), **filled(seen)}
 
     def look(*values) -> Iterator[dict]:
         try:
@@ -60,6 +60,9 @@ def screen(shared: Shared) -> None:
 
     def again(where: Place, task: str, *values) -> Iterator[dict]:
         yield from read(where, result.reading(task, *values), task)
+
+    def merge(where: Place, task: str, *values) -> Iterator[dict]:
+        yield from read(where, result.reading(task, *values) | {"merge_label_spellings": True}, task)
 
     def save(seen: Looked, name: str) -> dict:
         try:
@@ -105,6 +108,7 @@ def screen(shared: Shared) -> None:
     other = {"cancels": [checking], "show_progress_on": status, **_HEAVY}  # a check of what is gone has no use
     source.look.click(look, source.inputs, shown, **other)
     result.again.click(again, [place, *result.inputs], shown, **other)
+    result.merge.click(merge, [place, *result.inputs], shown, **other)
     to_train = [shared.dataset, shared.tabs]
     result.save.click(save, [last, result.name], [*shown, *to_train, *library.outputs], **_LIGHT)
     library.show.click(show, library.chosen, [*shown, *library.outputs], **other)

@@ -54,7 +54,7 @@ class Source:
             self.path = gr.Textbox(
                 label="File or folder",
                 info=f"a table, a zip, or a folder with a folder of pictures for each class, in {roots}",
-                placeholder="~/photos",
+                placeholder=str(places.roots()[0] / "photos"),
                 max_lines=1,
             )
         with gr.Column(visible=False) as hub:
@@ -72,7 +72,8 @@ class Source:
         with gr.Column(visible=False) as sample:
             offered = [(label, name) for name, label in _SAMPLES.items()]
             self.sample = gr.Radio(offered, value=offered[0][1], label="Sample")
-        self.look = gr.Button("Look at it", variant="primary")
+        with gr.Row(elem_classes="actions"):
+            self.look = gr.Button("Look at it", variant="primary")
         groups = {"upload": upload, "machine": machine, "hub": hub, "sample": sample}
         self.where.change(
             lambda where: [gr.Column(visible=where == name) for name in groups],

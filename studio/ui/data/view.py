@@ -9,10 +9,17 @@ import pandas as pd
 
 from studio.config import ImageData, TextData
 from studio.fields import specs
-from studio.ui import theme
+from studio.ui import theme, words
 
 BARS = 30  # classes drawn; a chart of more cannot be read
 _LABEL = 40  # characters of a class in the chart
+_SPELLINGS = 5  # labels whose spellings are listed
+CSS = (
+    words.CSS
+    + """
+ul.warned { list-style: none; border-left: 3px solid #d9650b; padding: 0.25rem 0 0.25rem 0.75rem; }
+"""
+)
 _KINDS = {"text-classification": "Texts", "image-classification": "Pictures"}
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 LABELS = {
@@ -53,6 +60,42 @@ def plainly(message: str, folders: Iterable[str]) -> str:
     for folder in folders:
         message = message.replace(f"{folder}/", "")
     return re.sub(r"--(\w+)", lambda flag: f"‘{LABELS[flag[1]]}’" if flag[1] in LABELS else flag[0], message)
+
+
+_LEFT_OUT = {
+    "no_label": "without a label",
+    "no_content": "with nothing to look at",
+    "damaged_rows": "damaged",
+    "unreadable": "with a picture that cannot be read",
+}
+
+
+def headline(name: str, told: dict[str, Any]) -> str:
+    """Whether it can be trained on, and how much there is to look at first, in words."""
+    count = len(_warnings(told))
+    first = f", but look at {'this' if count == 1 else f'these {count} things'} first:" if count else "."
+    return f"{name} can be trained on{first}"
+
+
+def warnings(told: dict[str, Any]) -> str:
+    """What was left out and what is probably not meant so, as a list in HTML; empty where there is nothing of it."""
+    lines = "".join(f"<li>{html.escape(line)}</li>" for line in _warnings(told))
+    return f'<ul class="warned">{lines}</ul>' if lines else ""
+
+
+def _warnings(told: dict[str, Any]) -> list[str]:
+    """In sentences; a preview that was saved before these were told has none."""
+    found = []
+    if left_out := told.get("left_out"):
+        total = sum(left_out.values())
+        why = ", ".join(f"{count:,} {_LEFT_OUT[kind]}" for kind, count in left_out.items())
+        found.append(f"{total:,} {'row was' if total == 1 else 'rows were'} left out: {why}.")
+    if groups := told.get("spellings"):
+        shown = "; ".join(", ".join(map(repr, group)) for group in groups[:_SPELLINGS])
+        more = f"; and {len(groups) - _SPELLINGS} more" if len(groups) > _SPELLINGS else ""
+        labels = "One label is" if len(groups) == 1 else f"{len(groups)} labels are"
+        found.append(f"{labels} written in several ways, each of which would be a class of its own: {shown}{more}.")
+    return found
 
 
 def facts(told: dict[str, Any]) -> str:

@@ -35,9 +35,9 @@ class Other:
                     label="Labels that the data call otherwise", lines=2, max_lines=8,
                     info="a line each: theirs = the model's. Labels of the same name need none.",
                 )  # fmt: skip
-            with gr.Row():
-                self.start = gr.Button("Evaluate on it", variant="primary", min_width=140)
-                self.anew = gr.Button("Make the run's own report anew", min_width=200)
+            with gr.Row(elem_classes="actions"):
+                self.start = gr.Button("Evaluate on it", variant="primary", size="md", min_width=140)
+                self.anew = gr.Button("Make the run's own report anew", size="md", min_width=200)
         with gr.Row():
             self.status = gr.HTML(css_template=CSS, js_on_load=None)
             self.stop = gr.Button("Stop", size="sm", visible=False, scale=0, min_width=90)

@@ -43,40 +43,44 @@ class Rows:
         with gr.Row():
             self.true = gr.Dropdown([("any", _ANY)], value=_ANY, label="True label", min_width=140)
             self.predicted = gr.Dropdown([("any", _ANY)], value=_ANY, label="Answered", min_width=140)
-            self.answers = gr.Dropdown(_ANSWERS, value="wrong", label="Which", min_width=140)
+            self.answers = gr.Dropdown(_ANSWERS, value="wrong", label="Which", min_width=170)
             self.split = gr.Dropdown(["test", "validation"], value="test", label="Split", min_width=120)
-            self.show = gr.Button("Show them", min_width=120)
+        with gr.Row(elem_classes="actions"):
+            self.show = gr.Button("Show them", size="md", min_width=120)
         self.status = gr.HTML(**html)
         self.cards = gr.HTML(elem_id="evaluate-cards", css_template=CSS, js_on_load=_UNTICKED)
         self.listed = gr.State(None)
-        with gr.Row():
+        with gr.Row(elem_classes="actions"):
             self.back = gr.Button("Earlier", size="sm", min_width=90, visible=False)
             self.on = gr.Button("More", size="sm", min_width=90, visible=False)
         with gr.Column(visible=False) as self.acts:
-            with gr.Row():
+            with gr.Row(elem_classes="actions"):
                 self.whole = gr.Button("Choose all on this page", size="sm", min_width=160)
                 self.out = gr.Button("Leave out", size="sm", min_width=110)
                 self.keep = gr.Button("Leave as it is", size="sm", min_width=110)
-            with gr.Row():
-                with gr.Column(scale=2, min_width=200):
-                    self.label = gr.Dropdown([], label="Right label")
-                    self.labels = gr.Dropdown([], label="Right labels", multiselect=True, visible=False)
-                self.relabel = gr.Button("Relabel so", scale=1, min_width=110)
+            self.label = gr.Dropdown([], label="Right label")
+            self.labels = gr.Dropdown([], label="Right labels", multiselect=True, visible=False)
+            with gr.Row(elem_classes="actions"):
+                self.relabel = gr.Button("Relabel so", size="sm", min_width=110)
         self._picked = gr.Textbox(visible=False)
         self.outputs = [self.true, self.predicted, self.answers, self.split, self.status, self.cards, self.listed]
         self.outputs += [self.back, self.on, self.acts, self.label, self.labels]
         self._paged = [self.status, self.cards, self.listed, self.back, self.on]
         self._asked = [run, which, self.split, self.true, self.predicted, self.answers]
 
-    def wire(self, told: gr.HTML, tell: Callable[[Path], str], *clicked: gr.HTML) -> None:
-        """What happens on clicks; `tell` says for a run what is in `told`, which speaks of the marks."""
+    def wire(self, told: gr.HTML, tell: Callable[[Path], str], classes: gr.Dataframe, *clicked: gr.HTML) -> None:
+        """What happens on clicks; `tell` says for a run what is in `told`, which speaks of the marks.
+
+        A click on what is `clicked` or on a line of `classes` shows the rows behind it.
+        """
         heavy = {"concurrency_limit": 2, "concurrency_id": "items", "api_visibility": "private"}
         heavy |= {"show_progress": "minimal", "show_progress_on": self.status}
         self.show.click(self._ask, self._asked, self._paged, **heavy)
         filters = [self.split, self.true, self.predicted, self.answers]
-        for part in clicked:
-            part.click(None, js=_INTO_SIGHT)
-            part.click(self._of_cell, [self._run, self._which], filters, **_LIGHT).then(
+        asking = [(part.click, self._of_cell) for part in clicked] + [(classes.select, self._of_class)]
+        for clicked_on, asked_for in asking:
+            clicked_on(None, js=_INTO_SIGHT)
+            clicked_on(asked_for, [self._run, self._which], filters, **_LIGHT).then(
                 self._ask, self._asked, self._paged, **heavy
             )
         for button, step in ((self.back, -_PAGE), (self.on, _PAGE)):
@@ -121,8 +125,19 @@ class Rows:
         """The cards anew, after marks have been taken back elsewhere."""
         return _shown(self._folder(listed["run"]), listed) if listed else gr.skip()
 
+    def _of_class(self, run: str, which: str, event: gr.SelectData) -> dict:
+        """What a click on a line of the classes asks for: their errors, or all their rows where there is no error."""
+        found, label = reports.read(self._folder(run), which), event.row_value[0]
+        answers = "all" if found["per_class"][label]["recall"] == 1 else "wrong"
+        return {
+            self.split: "test",
+            self.true: found["labels"].index(label),
+            self.predicted: _ANY,
+            self.answers: answers,
+        }
+
     def _of_cell(self, run: str, which: str, event: gr.EventData) -> dict:
-        """What a click on a cell, a pair or a class asks for."""
+        """What a click on a cell or a pair asks for."""
         labels = reports.read(self._folder(run), which)["labels"]
         true, predicted = (_number(event._data.get(part), len(labels)) for part in ("true", "predicted"))
         is_right = true == predicted != _ANY

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import RequestError
-from studio.ui.evaluate import reports, view
+from studio.ui.evaluate import charts, reports, view
 from studio.ui.evaluate.other import Other
 from studio.ui.evaluate.reports import Mendable
 from studio.ui.evaluate.rows import Rows
@@ -46,7 +46,8 @@ def screen(shared: Shared) -> None:
         )  # fmt: skip
     html = {"css_template": view.CSS, "js_on_load": None}
     status = gr.HTML(**html)
-    mend = gr.Button("Make the report", variant="primary", visible=False)
+    with gr.Row(elem_classes="actions"):
+        mend = gr.Button("Make the report", variant="primary", visible=False)
     with gr.Column(visible=False) as whole:
         head = gr.HTML(elem_id="evaluate-head", **html)
         gr.Markdown("### What is taken for what")
@@ -58,12 +59,13 @@ def screen(shared: Shared) -> None:
         with gr.Accordion("All figures", open=False):
             figures = gr.HTML(**html)
         with gr.Accordion("Each class", open=False):
+            gr.HTML("<p>The worst comes first. Click a class to see its errors.</p>", **html)
             classes = gr.Dataframe(
                 headers=view.CLASSES, column_widths=_WIDTHS, interactive=False, max_height=420, buttons=[],
                 show_search="search", show_label=False, elem_id="evaluate-classes",
             )  # fmt: skip
         with gr.Accordion("Probabilities and thresholds", open=False):
-            charts = gr.HTML(**html)
+            drawn = gr.HTML(**html)
             with gr.Column(visible=False) as by_threshold:
                 with gr.Row():
                     label = gr.Dropdown([], label="Label", min_width=160)
@@ -72,7 +74,8 @@ def screen(shared: Shared) -> None:
         with gr.Accordion("Kinds of rows", open=False):
             slices = gr.HTML(**html)
         with gr.Accordion("The report as files", open=False):
-            fetch = gr.Button("Fetch report.html and predictions.parquet", size="sm")
+            with gr.Row(elem_classes="actions"):
+                fetch = gr.Button("Fetch report.html and predictions.parquet", size="sm")
             files = gr.File(label="Files", visible=False, interactive=False, file_count="multiple")
     other = Other(shared, folder, run, which)
     seen = gr.State(None)
@@ -128,7 +131,7 @@ def screen(shared: Shared) -> None:
             pairs: view.pairs(found),
             figures: view.figures(found),
             classes: view.classes(found),
-            charts: charts.charts(found),
+            drawn: charts.charts(found),
             by_threshold: gr.Column(visible=bool(first)),
             label: gr.Dropdown(list(thresholds), value=first, visible=len(thresholds) > 1),
             at: start,
@@ -151,11 +154,12 @@ def screen(shared: Shared) -> None:
                 shutil.copyfile(report / copy.name, copy)
             yield gr.File([str(copy) for copy in found], visible=True)
 
-    parts = [status, mend, whole, head, matrix, kind, pairs, figures, classes, charts, by_threshold, label, at, curve]
+    parts = [status, mend, whole, head, matrix, kind, pairs, figures, classes, drawn, by_threshold, label, at, curve]
     look = {
         "fn": show,
         "inputs": [run, which, seen],
         "outputs": [*parts, slices, files, seen, *rows.outputs, *version.outputs, *other.outputs],
+        "trigger_mode": "always_last",  # else what is chosen while another report is on its way would not be shown
         **_LIGHT,
     }
     shared.tab.select(refresh, [shared.run, run, which], [empty, run, which], **_LIGHT).then(**look)
@@ -164,7 +168,7 @@ def screen(shared: Shared) -> None:
     which.input(**look)
     kind.input(count, [run, which, kind], matrix, **_LIGHT)
     gr.on([label.input, at.input], move, [run, which, label, at], curve, trigger_mode="always_last", **_LIGHT)
-    rows.wire(version.told, version.tell, matrix, pairs)
+    rows.wire(version.told, version.tell, classes, matrix, pairs)
     version.wire(rows.listed, rows.cards, rows.cards_of)
     other.wire(look, mend)
     fetch.click(fetched, [run, which], files, show_progress="minimal", api_visibility="private")

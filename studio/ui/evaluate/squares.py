@@ -7,7 +7,7 @@ from typing import NamedTuple
 from studio.ui.figure import colour, figure, legend
 
 _WIDTH, _HEIGHT = 320, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 308, 8, 208
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 312, 8, 208
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 

@@ -23,13 +23,15 @@ class Version:
         html = {"css_template": CSS, "js_on_load": None}
         with gr.Accordion("Correct the data and train again", open=True) as self.all:
             self.told = gr.HTML(**html)
-            with gr.Row():
+            with gr.Row(elem_classes="actions"):
                 self.undo = gr.Button("Undo the last mark", size="sm", min_width=150)
                 self.clear = gr.Button("Take all marks back", size="sm", min_width=150)
             self.name = gr.Textbox(label="Save as", info="a data set beside the others", max_lines=1, max_length=80)
-            with gr.Row():
-                self.save = gr.Button("Save as a data-set version", min_width=200)
-                self.again = gr.Button("Train again with it", variant="primary", visible=False, min_width=160)
+            with gr.Row(elem_classes="actions"):
+                self.save = gr.Button("Save as a data-set version", size="md", min_width=200)
+                self.again = gr.Button(
+                    "Train again with it", variant="primary", size="md", visible=False, min_width=160
+                )
             self.status = gr.HTML(**html)
         self.saved = gr.State(None)
         self.outputs = [self.all, self.told, self.name, self.again, self.status, self.saved]

@@ -105,7 +105,7 @@ def pairs(found: dict[str, Any]) -> str:
     at = {label: i for i, label in enumerate(found["labels"])}
     lines = "".join(
         f'<li><button class="link" data-true="{at[pair["label"]]}" data-predicted="{at[pair["prediction"]]}">'
-        f"{escape(pair['label'])} taken for {escape(pair['prediction'])}</button>: {pair['rows']:,} rows, "
+        f"{escape(pair['label'])} taken for {escape(pair['prediction'])}</button>: {_rows(pair['rows'])}, "
         f"{pair['share']:.0%} of {escape(pair['label'])}</li>"
         for pair in found["confused_pairs"]
     )
@@ -157,6 +157,10 @@ def _cell(i: int, j: int, count: int, of: int, labels: list[str], shares: bool) 
         f'style="background:rgba(33,144,159,{0.04 + 0.4 * share:.3f})">{f"{share:.0%}" if shares else f"{count:,}"}'
         "</button></td>"
     )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]], marked: list[bool] | None = None) -> str:

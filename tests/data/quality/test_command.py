@@ -9,6 +9,7 @@ import sys
 
 from PIL import Image
 
+from studio.data.quality import reading
 from studio.data.quality.reasons import WHY
 from tests.conftest import ROOT
 from tests.data.quality.planted import good, photo, photos, put, table
@@ -87,7 +88,7 @@ def test_every_kind_of_finding_says_why_it_matters():
             at = {"finding": 0, "Finding": 0, "found": 0, "_pairs": 0, "_foreign": 1, "_leaks": 2}.get(name)
             words = call.args[at : at + 1] if at is not None else []
             kinds |= {word.value for word in words if isinstance(word, ast.Constant)}
-    made = {"tiny_classes", "small_classes", "no_label", "no_content"}
+    made = {"tiny_classes", "small_classes"} | set(reading.REMEDIES)
     assert kinds | made == set(WHY)
 
 

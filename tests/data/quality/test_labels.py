@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.data.quality.planted import found, good, sentences, table
+from tests.data.quality.planted import found, sentences, table
 
 
 def labelled(counts: dict[str, int]) -> list[tuple[str, str]]:
@@ -62,10 +62,3 @@ def test_imbalance_tells_how_far_the_commonest_answer_goes(tmp_path):
     finding = found(table(tmp_path / "t.csv", labelled({"a": 190, "b": 10})))["imbalance"]
     assert "19 times" in finding.title and "95%" in finding.remedy
     assert "imbalance" not in found(table(tmp_path / "u.csv", labelled({"a": 90, "b": 10})))
-
-
-def test_rows_without_label_or_text_are_told_with_their_lines(tmp_path):
-    findings = found(table(tmp_path / "t.csv", [*good(), ("a text", ""), ("", "a"), ("   ", "b"), ("more", "NaN")]))
-    assert findings["no_label"].count == 2 and findings["no_content"].count == 2
-    assert [example.place for example in findings["no_label"].examples] == ["t.csv, line 62", "t.csv, line 65"]
-    assert [example.place for example in findings["no_content"].examples] == ["t.csv, line 63", "t.csv, line 64"]
