@@ -78,6 +78,7 @@ def test_what_is_unfinished_makes_room_on_a_full_disk(tmp_path):
     assert not (tmp_path / "model.unfinished").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_loader_worker_is_named(tmp_path, program):
     """In a process of its own: torch's handler would go on to raise for the dead worker in the tests after it."""
     done = program("-c", KILLS_A_WORKER, tmp_path / "run", tmp_path / "moment")
@@ -85,6 +86,7 @@ def test_a_killed_loader_worker_is_named(tmp_path, program):
     assert (done.returncode, now.state, now.cause) == (1, "failed", "worker"), done.stderr
 
 
+@pytest.mark.slow
 def test_a_signal_to_all_processes_of_a_job_does_not_end_its_loader_workers_first(tmp_path, program):
     done = program("-c", SIGNALS_ALL, tmp_path / "run")
     assert (done.returncode, standing(tmp_path / "run").state) == (130, "stopped"), done.stderr

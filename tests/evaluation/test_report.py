@@ -268,6 +268,7 @@ distributed.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_two_ranks_score_all_rows_once_and_agree(tmp_path):
     script = tmp_path / "ranks.py"
     script.write_text(RANKS)

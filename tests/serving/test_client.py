@@ -38,6 +38,7 @@ def test_it_needs_no_torch(program):
     assert program("-c", code).returncode == 0
 
 
+@pytest.mark.slow
 def test_two_models_at_most_are_in_memory(models, text_classifier, image_classifier, tmp_path):
     other = copied(text_classifier, tmp_path / "other")
     models.ask(text_classifier, ["good"])

@@ -21,6 +21,7 @@ def found(tmp_path_factory, program):
     return {family: one[family] | both[family] for family in FAMILIES}
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("scaling")
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(

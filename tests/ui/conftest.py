@@ -25,10 +25,15 @@ _FLAGS = (
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the running page are slow; those that share a page share a worker, or each would start the page."""
+    """Tests of the running page are slow but for the tour, which comes first, or a worker would be left alone with it.
+
+    Those that share a page share a worker, or each would start the page.
+    """
+    items.sort(key=lambda item: item.path.stem != "test_tour")
     for item in items:
         if "start_page" in getattr(item, "fixturenames", ()):
-            item.add_marker("slow")
+            if item.path.stem != "test_tour":
+                item.add_marker("slow")
             if not item.get_closest_marker("xdist_group"):
                 item.add_marker(pytest.mark.xdist_group(item.path.stem))
 

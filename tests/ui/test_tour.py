@@ -151,7 +151,7 @@ def test_a_drawn_digit_is_read_by_a_model_that_was_just_trained(page, tab):
     tab.get_by_label("Recipe", exact=True).click()
     tab.get_by_role("option", name="ResNet").click()
     expect(tab.locator("#field-image_size input")).to_be_visible(timeout=20 * SECONDS)
-    fill(tab, QUICK)
+    fill(tab, QUICK | {"max_steps": "10", "image_size": "64", "max_predict_samples": "50"})
     start(tab, "digits")
     becomes(tab, "finished")
     tab.get_by_role("button", name="Try it").click()
