@@ -57,7 +57,7 @@ def screen(shared: Shared) -> None:
         if data and one and data.task == one.task:  # otherwise the recipe is just being chosen anew
             if draft:
                 gr.Markdown(f"The form starts from the settings of **{plain(draft.run)}**.")
-            _Form(shared, one, data.settings, _settings_of(shared, draft, one)).build()
+            _Form(shared, one, data.settings, _settings_of(shared, draft, one)).build(dataset, data_id)
 
 
 class _Form:
@@ -71,8 +71,8 @@ class _Form:
         self.defaults = self._defaults({})
         self.start = self.defaults | {name: value for name, value in draft.items() if name in self.defaults}
 
-    def build(self) -> None:
-        """Lays out the widgets and what they do."""
+    def build(self, dataset: gr.Dropdown, data_id: str) -> None:
+        """Lays out the widgets and what they do; nothing starts when `dataset` has come to name another one."""
         fields = self._fields()
         with gr.Accordion("More arguments of the Trainer", open=False):
             more = gr.Textbox(
@@ -107,7 +107,11 @@ class _Form:
             [one.change for one in (name, processes, more, *fields)],
             self._check, [wrong, *inputs], checked, show_progress="hidden", trigger_mode="always_last",
         )  # fmt: skip
-        start.click(self._start, inputs, [self.shared.run, self.shared.tabs, self.shared.draft, name])
+        start.click(
+            functools.partial(self._start, data_id),
+            [dataset, *inputs],
+            [self.shared.run, self.shared.tabs, self.shared.draft, name],
+        )
         estimate.click(self._estimate, inputs, estimated)
         fit.click(self._fit, inputs, estimated)
 
@@ -176,7 +180,9 @@ class _Form:
             *marks,
         ]
 
-    def _start(self, name: str, processes: int, more: str, *values: Any) -> tuple:
+    def _start(self, of: str, chosen: str, name: str, processes: int, more: str, *values: Any) -> tuple:
+        if chosen != of:
+            raise gr.Error("The form is still that of another data set: wait until it changes", title="Not started")
         try:
             started = children.ask(
                 self.shared.root, "run", str(self.recipe.path), "--num_processes", str(int(processes or 1)),
