@@ -62,6 +62,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path, w
     assert run.last_good_checkpoint().endswith("checkpoint-4")
 
 
+@pytest.mark.slow
 def test_rotation_keeps_the_best_and_the_newest_checkpoints_whatever_was_torn_or_damaged():
     settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))(
         damage.rotation_keeps_best_and_newest

@@ -47,7 +47,13 @@ TINY_VIT = [
 
 
 @pytest.mark.parametrize(
-    "recipe", ["bert_sentiment", "text_classification", "resnet_image_classification", "vit_image_classification"]
+    "recipe",
+    [
+        "bert_sentiment",
+        pytest.param("text_classification", marks=pytest.mark.slow),
+        "resnet_image_classification",
+        pytest.param("vit_image_classification", marks=pytest.mark.slow),
+    ],
 )
 def test_two_steps_leave_the_whole_run_folder(recipe, tmp_path, program, text_flags, image_flags, photos):
     flags = {
@@ -288,6 +294,7 @@ def test_two_processes_train_one_model(tmp_path, program, text_flags):
     assert test["samples"] == len((run.splits / "test.txt").read_text().split())
 
 
+@pytest.mark.slow
 def test_the_failure_of_another_rank_is_told_as_the_reason(tmp_path, program):
     recipe = tmp_path / "fragile.py"
     recipe.write_text(

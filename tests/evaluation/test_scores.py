@@ -119,6 +119,7 @@ def test_intervals_frame_each_figure_they_are_given_for(make):
             assert low < row[name] < high
 
 
+@pytest.mark.slow
 def test_the_f1_of_a_class_has_the_interval_of_drawing_rows_with_replacement():
     rows, random, drawn = one_label(2, classes=3), np.random.default_rng(5), []
     for _ in range(1500):

@@ -77,6 +77,7 @@ def test_one_engine_serves_a_run_root_however_many_are_started(root, studio, rec
     assert engine.owner(root) == owner
 
 
+@pytest.mark.slow
 def test_after_a_failure_the_queue_goes_on_unless_it_was_told_to_hold(root, studio, recipe):
     failing, quick = recipe("raise ValueError('no')"), recipe(QUICK)
     studio("run", failing, "--output_dir", root / "a")

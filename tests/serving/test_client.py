@@ -50,6 +50,7 @@ def test_two_models_at_most_are_in_memory(models, text_classifier, image_classif
     assert models.loaded() == [] == servers()
 
 
+@pytest.mark.slow
 def test_answers_are_explained_with_what_was_asked(models, text_classifier, image_classifier):
     why = models.explain(text_classifier, "a good film", HOSTILE)
     assert why.label == HOSTILE and [word.text for word in why.words] == ["a", "good", "film"]

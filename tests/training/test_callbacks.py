@@ -3,6 +3,7 @@
 import statistics
 import time
 
+import pytest
 from transformers import BertTokenizer
 
 from studio import events
@@ -11,6 +12,7 @@ from studio.runs import Run
 from tests.training.scaling import WORDS, InOrder, network, rows
 
 
+@pytest.mark.slow
 def test_waiting_for_data_is_told_apart_from_training(tmp_path):
     shares = {}
     for name, seconds in (("quick", 0.0), ("slow", 0.2)):
