@@ -100,8 +100,8 @@ def screen(shared: Shared) -> None:
     drawing = {"fn": draw, "inputs": [runs, curve], "outputs": plot, "show_progress": "hidden"}
     judging = {"fn": judge, "inputs": [runs, judged], "outputs": [verdict, scores, settings, judged]}
     offered = shared.tab.select(choose, runs, runs, show_progress="hidden", api_name="runs_to_compare")
-    for event in (offered, runs.input()):
-        event.then(**drawing).then(**judging)
+    offered.then(**drawing).then(**judging)
+    runs.input(**drawing).then(**judging)
     curve.input(**drawing)
 
 
