@@ -112,6 +112,16 @@ def nothing_saved(page_server) -> Iterator[None]:
         datasets.remove(page_server.root, dataset.id)
 
 
+@pytest.fixture
+def patience(_browser) -> Iterator[None]:
+    """For screens where most of what is waited for is made by a child, which takes its time on a busy machine."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
 @pytest.fixture(scope="session")
 def _browser():
     from playwright.sync_api import sync_playwright

@@ -14,19 +14,11 @@ from playwright.sync_api import expect
 from studio.data.preview import preview
 from studio.ui import datasets
 from tests.data.quality.planted import good, photos, put, sentences, table
-from tests.ui.test_data_screen import SECONDS, open_page, well
+from tests.ui.test_data_screen import open_page, well
 
 BAD = "<img src=x onerror=alert(1)>"
 
-pytestmark = pytest.mark.usefixtures("nothing_saved")
-
-
-@pytest.fixture(autouse=True)
-def patience():
-    """Most of what is waited for is made by a child, which takes its time on a busy machine."""
-    expect.set_options(timeout=60 * SECONDS)
-    yield
-    expect.set_options(timeout=5 * SECONDS)
+pytestmark = pytest.mark.usefixtures("nothing_saved", "patience")
 
 
 @pytest.fixture

@@ -11,15 +11,7 @@ from studio.ui import datasets
 SECONDS = 1000
 
 
-pytestmark = pytest.mark.usefixtures("nothing_saved")
-
-
-@pytest.fixture(autouse=True)
-def patience():
-    """Most of what is waited for is made by a child, which takes its time on a busy machine."""
-    expect.set_options(timeout=60 * SECONDS)
-    yield
-    expect.set_options(timeout=5 * SECONDS)
+pytestmark = pytest.mark.usefixtures("nothing_saved", "patience")
 
 
 def open_page(page, server):
