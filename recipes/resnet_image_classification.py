@@ -6,12 +6,14 @@ Without arguments a small ResNet learns the MNIST digits from scratch.
 He et al. 2015, https://arxiv.org/abs/1512.03385
 """
 
-from studio.config import ImageData, ModelChoice, Training
+from studio.config import Balance, ImageData, ModelChoice, Strategy, Training
 from studio.recipe import Recipe
 from studio.runs import Run
 
 
-def finetune(data: ImageData, model: ModelChoice, training: Training, run: Run) -> dict[str, float]:
+def finetune(
+    data: ImageData, model: ModelChoice, strategy: Strategy, balance: Balance, training: Training, run: Run
+) -> dict[str, float]:
     """Decode, train, score the held-out split, save."""
     from studio.data.load import load
 
@@ -20,12 +22,11 @@ def finetune(data: ImageData, model: ModelChoice, training: Training, run: Run) 
     from studio.data import images
     from studio.export.finish import finish
     from studio.models import build
-    from studio.training.trainer import StudioTrainer
+    from studio.training.fit import fit
 
     network, processor = build.image_classifier(model, splits.labels, data, training.seed)
     pictures = images.prepare(splits, processor, data, training.seed)
-    trainer = StudioTrainer(network, training, pictures, processor, run, splits.labels)
-    trainer.train(resume_from_checkpoint=run.last_good_checkpoint())  # None for a new run
+    trainer = fit(network, processor, pictures, splits.labels, run, data, strategy, balance, training)
     return finish(trainer, pictures, splits, run)
 
 

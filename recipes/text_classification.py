@@ -5,12 +5,14 @@
 Howard and Ruder 2018, https://arxiv.org/abs/1801.06146
 """
 
-from studio.config import ModelChoice, TextData, Training
+from studio.config import Balance, ModelChoice, Strategy, TextData, Training
 from studio.recipe import Recipe
 from studio.runs import Run
 
 
-def finetune(data: TextData, model: ModelChoice, training: Training, run: Run) -> dict[str, float]:
+def finetune(
+    data: TextData, model: ModelChoice, strategy: Strategy, balance: Balance, training: Training, run: Run
+) -> dict[str, float]:
     """Tokenise, train, score the held-out split, save."""
     from studio.data.load import load
 
@@ -19,12 +21,11 @@ def finetune(data: TextData, model: ModelChoice, training: Training, run: Run) -
     from studio.data import text
     from studio.export.finish import finish
     from studio.models import build
-    from studio.training.trainer import StudioTrainer
+    from studio.training.fit import fit
 
     network, tokenizer = build.text_classifier(model, splits.labels, training.seed)
     tokens = text.tokenise(splits, tokenizer, data.max_seq_length)
-    trainer = StudioTrainer(network, training, tokens, tokenizer, run, splits.labels)
-    trainer.train(resume_from_checkpoint=run.last_good_checkpoint())  # None for a new run
+    trainer = fit(network, tokenizer, tokens, splits.labels, run, data, strategy, balance, training)
     return finish(trainer, tokens, splits, run)
 
 

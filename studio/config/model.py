@@ -1,0 +1,35 @@
+"""Settings about the network that training starts from."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from studio.errors import RequestError
+from studio.fields import Settings, arg
+
+
+@dataclass
+class ModelChoice(Settings):
+    """The network that training starts from."""
+
+    title: ClassVar[str] = "Model"
+
+    model_name_or_path: str = arg(
+        "sample:minilm",
+        "a model on the Hub, a model folder, a sample (sample:minilm, sample:efficientnet_lite0) "
+        "or timm:ARCHITECTURE for fresh weights",
+        path=True,
+    )
+    model_revision: str | None = arg(None, "branch, tag or commit of a Hub model", advanced=True)
+    model_kwargs: str | None = arg(
+        None,
+        "keyword arguments of a timm: architecture as YAML, such as '{patch_size: 4, depth: 6}'",
+        advanced=True,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.model_kwargs and not self.model_name_or_path.startswith("timm:"):
+            raise RequestError(
+                "--model_kwargs shapes a fresh timm: architecture; "
+                f"{self.model_name_or_path} brings its own shape, so leave --model_kwargs out"
+            )

@@ -1,0 +1,77 @@
+"""Settings about how the Trainer runs."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from studio.config.common import Count
+from studio.errors import RequestError
+from studio.fields import Range, Settings, arg
+
+
+@dataclass
+class Training(Settings):
+    """How the Trainer runs. Fields of TrainingArguments that are not listed here are accepted as flags too."""
+
+    title: ClassVar[str] = "Training"
+
+    num_train_epochs: Annotated[float, Range(0.01, 10_000)] = arg(2.0, "passes over the training rows")
+    max_steps: Annotated[int, Range(-1)] = arg(
+        -1, "stop after this many steps instead of epochs (-1: by epochs)", advanced=True
+    )
+    learning_rate: Annotated[float, Range(1e-7, 1.0, log=True)] | None = arg(
+        None, "step size at its highest point (when not given: 2e-4 for networks up to 50 M parameters, else 2e-5)"
+    )
+    per_device_train_batch_size: Annotated[int, Range(1, 4096, log=True)] = arg(32, "rows per step and device")
+    per_device_eval_batch_size: Annotated[int, Range(1, 4096, log=True)] = arg(
+        64, "rows per evaluation step and device", advanced=True
+    )
+    gradient_accumulation_steps: Annotated[int, Range(1, 1024)] = arg(
+        1, "batches that make one step: raise it and lower the batch size when memory runs out", advanced=True
+    )
+    activation_checkpointing: bool = arg(
+        False, "recompute activations: less memory, about a third slower", advanced=True
+    )
+    weight_decay: Annotated[float, Range(0.0, 1.0)] = arg(0.01, "pull of the weights towards zero", advanced=True)
+    warmup_steps: Annotated[float, Range(0.0)] = arg(
+        0.1, "steps (or, below 1, share of all steps) of rising learning rate", advanced=True
+    )
+    lr_scheduler_type: Literal[
+        "linear",
+        "cosine",
+        "cosine_with_restarts",
+        "polynomial",
+        "constant",
+        "constant_with_warmup",
+        "inverse_sqrt",
+    ] = arg("linear", "course of the learning rate", advanced=True)
+    max_grad_norm: Annotated[float, Range(0.0)] = arg(1.0, "gradients longer than this are shortened", advanced=True)
+    bf16: bool | None = arg(None, "16-bit brain floats (when not given: wherever they are faster)", advanced=True)
+    metric_for_best_model: Literal[
+        "f1_macro", "f1_micro", "f1_weighted", "accuracy", "precision_macro", "recall_macro", "loss"
+    ] = arg("f1_macro", "validation metric that picks the best checkpoint")
+    early_stopping_patience: Count | None = arg(None, "stop after this many evaluations without a better metric")
+    early_stopping_threshold: Annotated[float, Range(0.0, 1.0)] = arg(
+        0.0, "smallest gain that counts as better", advanced=True
+    )
+    eval_strategy: Literal["epoch", "steps"] = arg("epoch", "when to validate and to save a checkpoint", advanced=True)
+    eval_steps: Count | None = arg(None, "steps between validations with --eval_strategy steps", advanced=True)
+    logging_steps: Count | None = arg(
+        None, "steps between points of the training curve (when not given: 10, or fewer on small data)", advanced=True
+    )
+    save_total_limit: Count = arg(2, "newest checkpoints to keep; the best one is kept besides", advanced=True)
+    dataloader_num_workers: Annotated[int, Range(0, 64)] | None = arg(
+        None, "processes that prepare batches (when not given: from the device and the cores)", advanced=True
+    )
+    seed: Annotated[int, Range(0, 2**32 - 1)] = arg(42, "everything random follows from it")
+    more: dict[str, Any] = field(init=False, default_factory=dict)  # other fields of TrainingArguments, as given
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.eval_strategy == "steps" and self.eval_steps is None:
+            raise RequestError("--eval_strategy steps needs --eval_steps, the number of steps between validations")
+        if self.eval_steps is not None and self.eval_strategy != "steps":
+            raise RequestError("--eval_steps needs --eval_strategy steps")
+        if self.max_steps == 0:
+            raise RequestError("--max_steps 0 would train nothing: name a number of steps, or leave it out")
+        if self.early_stopping_threshold and self.early_stopping_patience is None:
+            raise RequestError("--early_stopping_threshold needs --early_stopping_patience, such as 3")
