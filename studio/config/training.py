@@ -19,7 +19,9 @@ class Training(Settings):
         -1, "stop after this many steps instead of epochs (-1: by epochs)", advanced=True
     )
     learning_rate: Annotated[float, Range(1e-7, 1.0, log=True)] | None = arg(
-        None, "step size at its highest point (when not given: 2e-4 for networks up to 50 M parameters, else 2e-5)"
+        None,
+        "step size at its highest point (when not given: 1e-3 for baselines, 2e-4 for networks up to 50 M parameters, "
+        "else 2e-5)",
     )
     per_device_train_batch_size: Annotated[int, Range(1, 4096, log=True)] = arg(32, "rows per step and device")
     per_device_eval_batch_size: Annotated[int, Range(1, 4096, log=True)] = arg(

@@ -11,6 +11,7 @@ from studio import launch
 from studio.config import Training
 from studio.data.images import Pictures
 from studio.errors import RequestError
+from studio.models.baselines import Baseline
 from studio.runs import Run
 
 
@@ -71,7 +72,12 @@ def training_arguments(training: Training, network: nn.Module, rows: Dataset, ru
 
 
 def default_learning_rate(network: nn.Module) -> float:
-    """A rate that learns without forgetting: 2e-4 was measured on MiniLM, 2e-5 is among those of Devlin et al. 2018."""
+    """A rate that learns without forgetting: 2e-4 was measured on MiniLM, 2e-5 is among those of Devlin et al. 2018.
+
+    A baseline has nothing to forget: Adam's own rate, of Kingma and Ba 2015.
+    """
+    if isinstance(network, Baseline):
+        return 1e-3
     return 2e-4 if sum(p.numel() for p in network.parameters()) <= 50_000_000 else 2e-5
 
 
