@@ -94,7 +94,8 @@ def _text(metrics: dict[str, Any], settings: dict[str, Any], origin: str, own_ar
     return f"""
 # {_inline(_title(settings, origin))}
 
-Gives a {kind} {number} of {len(metrics["labels"])} labels. {_begun(settings)} on {train["samples"]:,} labelled rows of {_inline(origin)}.
+Gives a {kind} {number} of {len(metrics["labels"])} labels.
+{_begun(settings)} on {train["samples"]:,} labelled rows of {_inline(origin)}.
 
 ## Results
 
@@ -138,9 +139,7 @@ classify = pipeline("{metrics["task"]}", model="{hub.HERE}")
 def _begun(settings: dict[str, Any]) -> str:
     """What the model was before it met the data."""
     name = _inline(_model(settings))
-    if _is_fresh(settings):
-        return f"It is {name},\ntrained from scratch"
-    return f"It starts from {name} and was\nfine-tuned"
+    return f"It is {name}, trained from scratch" if _is_fresh(settings) else f"It starts from {name} and was fine-tuned"
 
 
 def _is_fresh(settings: dict[str, Any]) -> bool:

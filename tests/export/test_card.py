@@ -107,7 +107,7 @@ def test_a_model_of_an_own_architecture_says_what_has_to_be_imported_before(tmp_
     code = re.search(r"```python\n(.+?)```", text, re.DOTALL).group(1)
     compile(code, "card", "exec")
     assert code.startswith("import studio.models\nfrom transformers import pipeline\n")
-    assert "It is baseline:lstm,\ntrained from scratch on 6,000 labelled rows of reviews.csv." in text
+    assert "It is baseline:lstm, trained from scratch on 6,000 labelled rows of reviews.csv." in text
     assert "studio" not in written(tmp_path).text  # one that transformers knows
 
 
