@@ -124,7 +124,7 @@ def test_a_resumed_run_keeps_its_vocabulary(text_run, tmp_path):
 
 def test_a_baseline_starts_at_its_own_learning_rate_in_every_recipe(text_run, image_run):
     metrics = json.loads((text_run.report / "metrics.json").read_text())
-    assert metrics["train"]["learning_rate"] == 1e-3
+    assert metrics["train"]["learning_rate"] == 1e-3 and metrics["train"]["precision"] == "fp32"
     vit = next(recipe for recipe in find(ROOT / "recipes") if recipe.path.stem.startswith("vit"))
     flags = ["--dataset_name", "photos", "--model_name_or_path"]
     assert vit.parse([*flags, "baseline:cnn"])["training"].learning_rate is None
