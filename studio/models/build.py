@@ -277,6 +277,9 @@ def _timm(
     )
     try:
         network = TimmWrapperForImageClassification(config)
+        # transformers gives every layer the same spread (5.23); an architecture's own start is what lets it learn
+        own = timm.create_model(architecture, num_classes=len(labels), **kwargs)
+        network.timm_model.load_state_dict(own.state_dict())
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise RequestError(f"timm cannot build {architecture} with {kwargs}: {' '.join(str(error).split())}") from error
     config.num_features = network.timm_model.num_features
