@@ -32,7 +32,7 @@ from studio.config import ImageData, ModelChoice
 from studio.data import alike
 from studio.errors import RequestError
 from studio.model_folder import CHOICES, located, refuse_own_code
-from studio.models import vocabulary
+from studio.models import pooling, vocabulary
 from studio.models.baselines import CnnConfig, CnnForImageClassification, LstmConfig, LstmForSequenceClassification
 from studio.runs import Run, write_whole
 
@@ -57,6 +57,8 @@ def text_classifier(
         return _lstm(labels, train, run)
     network, tokenizer = _pretrained(model, labels, AutoModelForSequenceClassification, AutoTokenizer)
     _settle_limits(network, tokenizer)
+    if pooling.averages(Path(network.name_or_path)):
+        pooling.add_mean_pooling(network)
     return network, tokenizer
 
 
@@ -302,4 +304,5 @@ def _efficientnet_lite0(labels: list[str], side: int | None) -> tuple[Any, Any]:
     head = network.timm_model.get_classifier()
     fresh = {f"classifier.{name}": value for name, value in head.state_dict().items()}
     network.timm_model.load_state_dict(weights | fresh)
+    network.name_or_path = "sample:efficientnet_lite0"  # what tells it from a network with fresh weights
     return network, processor
