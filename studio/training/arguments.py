@@ -12,6 +12,7 @@ from studio.config import Training
 from studio.data.images import Pictures
 from studio.errors import RequestError
 from studio.runs import Run
+from studio.training.optimizers import RATES
 
 
 def training_arguments(training: Training, network: nn.Module, rows: Dataset, run: Run) -> TrainingArguments:
@@ -30,14 +31,15 @@ def training_arguments(training: Training, network: nn.Module, rows: Dataset, ru
         "output_dir": str(run.checkpoints),
         "num_train_epochs": training.num_train_epochs,
         "max_steps": training.max_steps,
-        "learning_rate": training.learning_rate or default_learning_rate(network),
+        "learning_rate": training.learning_rate or default_learning_rate(network) * RATES[training.optim],
         "per_device_train_batch_size": training.per_device_train_batch_size,
         "per_device_eval_batch_size": training.per_device_eval_batch_size,
         "gradient_accumulation_steps": training.gradient_accumulation_steps,
         "activation_checkpointing": training.activation_checkpointing,
         "weight_decay": training.weight_decay,
-        "warmup_steps": training.warmup_steps,
-        "lr_scheduler_type": training.lr_scheduler_type,
+        # The course of the rate is not told: the Trainer does not know all of ours. Nor does it know every optimizer.
+        "optim": "adamw_torch" if training.optim == "lion" else training.optim,
+        "label_smoothing_factor": training.label_smoothing_factor,
         "max_grad_norm": training.max_grad_norm,
         "eval_strategy": training.eval_strategy,
         "eval_steps": training.eval_steps,
