@@ -25,7 +25,7 @@ def course(training: Training, rows: int | None) -> str:
         waits, by = training.of_schedule("lr_patience"), training.of_schedule("lr_gamma")
         told.append(f"times {by:g} whenever {waits} validations in a row bring nothing better")
     if steps is None:
-        told.append(f"drawn for {_STEPS:,} steps, since the number of rows is not known yet")
+        told.append(f"drawn for {_STEPS:,} steps, since their number is not known yet")
     chart = lines("Learning rate", {"share": points}, points[-1][0], size=_SIZE, more="; ".join(told))
     return f'<div class="charts">{chart}</div>'
 
@@ -34,7 +34,7 @@ def _steps(training: Training, rows: int | None) -> int | None:
     """The steps that a run will have; None where that is not known."""
     if training.max_steps > 0:
         return training.max_steps
-    if rows is None:
+    if rows is None or training.num_train_epochs is None:
         return None
     batches = math.ceil(rows / training.per_device_train_batch_size)
     return math.ceil(math.ceil(batches / training.gradient_accumulation_steps) * training.num_train_epochs)
