@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from transformers import TrainerState, TrainingArguments
 
-from studio.config import Training
+from studio.config import Strategy, Training
 from studio.runs import Run
 from studio.training import optimizers
 from studio.training.average import Average
@@ -90,6 +90,13 @@ def test_sgd_has_momentum_which_a_flag_of_the_trainer_can_change(tmp_path):
     assert optimizers.chosen(Training(optim="sgd"), arguments)[1]["momentum"] == 0.5
 
 
+def test_parts_with_rates_of_their_own_are_trained_by_the_chosen_optimizer(tmp_path):
+    trainer = made(Run(tmp_path), Strategy(strategy="full", head_lr_multiplier=10.0), optim="lion")
+    trainer.create_optimizer()
+    assert type(trainer.optimizer).__name__ == "Lion"
+    assert {group["lr"] for group in trainer.optimizer.param_groups} == {1e-1, 1e-2}
+
+
 def test_the_average_is_that_of_a_hand_computation_with_running_statistics():
     network = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
     average, state = Average(network, decay=0.5), TrainerState()
@@ -115,21 +122,24 @@ def test_the_average_is_that_of_a_hand_computation_with_running_statistics():
     assert average.aside["0.weight"].item() == pytest.approx(0.5 * weight + 0.5 * 8)
 
 
-def train(folder, steps: int, **settings) -> StudioTrainer:
-    """A ResNet, which has running statistics, on a few pictures; goes on where the folder has a checkpoint."""
-    run = Run(folder)
+def made(run: Run, strategy: Strategy | None = None, **settings) -> StudioTrainer:
+    """A trainer of a ResNet, which has running statistics, on a few pictures."""
     run.folder.mkdir(exist_ok=True)
     network, data = scaling.network("resnet"), scaling.rows("resnet", 24)
     training = Training(
         max_steps=6, per_device_train_batch_size=8, eval_strategy="steps", eval_steps=2, learning_rate=1e-2,
         bf16=False, save_total_limit=9, metric_for_best_model="loss", **settings,
     )  # fmt: skip
-    trainer = StudioTrainer(
-        network, training, {"train": data, "validation": data}, data._processor, run, ["a", "b", "c"]
-    )
-    if steps < 6:  # as a kill would leave it
-        for late in range(steps + 2, 7, 2):
-            (run.checkpoints / f"checkpoint-{late}" / "manifest.json").unlink()
+    rows = {"train": data, "validation": data}
+    return StudioTrainer(network, training, rows, data._processor, run, ["a", "b", "c"], strategy=strategy)
+
+
+def train(folder, after: int = 6, **settings) -> StudioTrainer:
+    """All of 6 steps, or what is left of them when a run is resumed that was killed soon `after` a step."""
+    run = Run(folder)
+    trainer = made(run, **settings)
+    for late in range(after + 2, 7, 2):
+        (run.checkpoints / f"checkpoint-{late}" / "manifest.json").unlink()
     trainer.train(resume_from_checkpoint=run.last_good_checkpoint())
     return trainer
 
@@ -144,7 +154,7 @@ def same(one, other) -> bool:
 
 @pytest.mark.parametrize("optim", ["adamw_torch_fused", "adafactor", "sgd", "lion"])
 def test_a_run_with_an_average_goes_on_bit_for_bit(optim, tmp_path):
-    whole = train(tmp_path / "run", 6, ema_decay=0.9, optim=optim)
+    whole = train(tmp_path / "run", ema_decay=0.9, optim=optim)
     expected, aside = weights(whole), {name: tensor.clone() for name, tensor in whole.average.aside.items()}
     resumed = train(tmp_path / "run", 2, ema_decay=0.9, optim=optim)
     assert resumed.state.global_step == 6 and same(weights(resumed), expected)
@@ -152,7 +162,7 @@ def test_a_run_with_an_average_goes_on_bit_for_bit(optim, tmp_path):
 
 
 def test_what_is_validated_chosen_and_kept_is_the_average(tmp_path):
-    plain, averaged = train(tmp_path / "plain", 6), train(tmp_path / "averaged", 6, ema_decay=0.9)
+    plain, averaged = train(tmp_path / "plain"), train(tmp_path / "averaged", ema_decay=0.9)
     losses = [
         [entry["eval_loss"] for entry in one.state.log_history if "eval_loss" in entry] for one in (plain, averaged)
     ]
@@ -162,3 +172,10 @@ def test_what_is_validated_chosen_and_kept_is_the_average(tmp_path):
     ]
     assert averaged.evaluate()["eval_loss"] == pytest.approx(min(losses[1]))
     assert not same(weights(plain), weights(averaged))
+
+
+@pytest.mark.slow
+def test_all_processes_validate_the_statistics_that_are_saved(program):
+    two = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    done = program(*two, "-m", "tests.training.averaging")
+    assert done.returncode == 0, done.stderr[-3000:]
