@@ -28,7 +28,10 @@ class ModelChoice(Settings):
         advanced=True,
     )
     dropout: Rate | None = arg(
-        None, "share of the hidden values that a step leaves out (when not given: the model's own)", advanced=True
+        None,
+        "share of the hidden values (in timm's architectures: of those before the head) that a step leaves out (when "
+        "not given: the model's own)",
+        advanced=True,
     )
     drop_path_rate: Rate | None = arg(
         None,

@@ -67,7 +67,7 @@ def test_the_rate_falls_when_validations_bring_nothing_better():
 )
 def test_every_optimizer_brings_a_toy_loss_down(name, rate, tmp_path):
     trained = "adamw_torch" if name == "lion" else name
-    arguments = TrainingArguments(str(tmp_path), optim=trained, learning_rate=rate, use_cpu=True)
+    arguments = TrainingArguments(output_dir=str(tmp_path), optim=trained, learning_rate=rate, use_cpu=True)
     kind, about = optimizers.chosen(Training(optim=name), arguments)
     torch.manual_seed(0)
     weights = nn.Parameter(torch.randn(4, 4))
@@ -80,11 +80,11 @@ def test_every_optimizer_brings_a_toy_loss_down(name, rate, tmp_path):
         optimizer.step()
         losses.append(loss.item())
     assert kind.__name__ == {"adamw_torch_fused": "AdamW", "adafactor": "Adafactor", "sgd": "SGD", "lion": "Lion"}[name]
-    assert losses[-1] < 0.2 * losses[0] and about["lr"] == rate
+    assert losses[-1] < 0.5 * losses[0] and about["lr"] == rate
 
 
 def test_sgd_has_momentum_which_a_flag_of_the_trainer_can_change(tmp_path):
-    arguments = TrainingArguments(str(tmp_path), optim="sgd", use_cpu=True)
+    arguments = TrainingArguments(output_dir=str(tmp_path), optim="sgd", use_cpu=True)
     assert optimizers.chosen(Training(optim="sgd"), arguments)[1]["momentum"] == 0.9
     arguments.optim_args = "momentum=0.5"
     assert optimizers.chosen(Training(optim="sgd"), arguments)[1]["momentum"] == 0.5
