@@ -100,6 +100,8 @@ def _pretrained(model: ModelChoice, labels: list[str], network_class: Any, proce
             output_loading_info=True,
         )
         processor = processor_class.from_pretrained(where, **common)
+    except RequestError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         raise RequestError(_why_not_loaded(name, error)) from error
     finally:
