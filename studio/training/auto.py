@@ -55,7 +55,7 @@ def choose(
         reasons.append(why)
     epochs, rate = training.num_train_epochs, training.learning_rate
     if rate is None:
-        rate = budget.learning_rate(network, name)
+        rate = budget.learning_rate(network, name, training.optim)
         reasons.append(f"learning rate {rate:g}: for a network of {_millions(network)} M parameters by {name}")
     if epochs is None:
         epochs = budget.epochs(rows, name)
