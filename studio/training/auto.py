@@ -17,7 +17,6 @@ from studio.config import Strategy, Training
 from studio.runs import Run
 from studio.training import budget
 
-
 _ERRORS = 2  # of the probe on the validation rows; with fewer these cannot pick the better of two networks
 
 
@@ -83,8 +82,8 @@ def _suited(rows: int, validation_rows: int, classes: int, accuracy: float | Non
     seen = f"a linear classifier on the frozen network is right on {100 * accuracy:.0f} % of rows it had not seen"
     if (1 - accuracy) * validation_rows < _ERRORS:
         return "features", (
-            f"features: {seen}; on {validation_rows:,} validation rows nobody could tell whether more training makes it "
-            f"better or worse, so that the network stays as it is and the head alone learns ({data})"
+            f"features: {seen}; on {validation_rows:,} validation rows nobody could tell whether more training makes "
+            f"it better or worse, so that the network stays as it is and the head alone learns ({data})"
         )
     near = "near" if accuracy > 0.5 + 0.5 / classes else "far from"
     return "probe_then_full", (
