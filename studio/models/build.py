@@ -34,6 +34,7 @@ from studio.errors import RequestError
 from studio.model_folder import CHOICES, located, refuse_own_code
 from studio.models import pooling, vocabulary
 from studio.models.baselines import CnnConfig, CnnForImageClassification, LstmConfig, LstmForSequenceClassification
+from studio.models.dropping import set_rates, timm_rates
 from studio.runs import Run, write_whole
 
 _SMALL = 64  # pixels each way, to a small CNN that is told nothing else
@@ -54,7 +55,7 @@ def text_classifier(
     if name.startswith("timm:") or name in ("sample:efficientnet_lite0", "baseline:cnn"):
         raise RequestError(f"--model_name_or_path {name} is an image model: a text recipe needs a text encoder")
     if name == "baseline:lstm":
-        return _lstm(labels, train, run)
+        return _lstm(model, labels, train, run)
     network, tokenizer = _pretrained(model, labels, AutoModelForSequenceClassification, AutoTokenizer)
     _settle_limits(network, tokenizer)
     if pooling.averages(Path(network.name_or_path)):
@@ -71,16 +72,17 @@ def image_classifier(model: ModelChoice, labels: list[str], data: ImageData, see
     set_seed(seed)
     name = model.model_name_or_path
     if name == "sample:efficientnet_lite0":
-        return _efficientnet_lite0(labels, data.image_size)
+        return _efficientnet_lite0(labels, data.image_size, timm_rates(model))
     if name.startswith("timm:"):
-        kwargs = _model_kwargs(model.model_kwargs)
+        kwargs = _model_kwargs(model.model_kwargs) | timm_rates(model)
         if launch.rank() == 0:
             print(f"  {name} starts from random weights; names like timm/resnet18.a1_in1k on the Hub are pretrained")
         return _timm(name.removeprefix("timm:"), labels, kwargs, data.image_size, crop_pct=1.0)
     if name == "baseline:cnn":
         side = data.image_size or _SMALL
-        network = CnnForImageClassification(CnnConfig(**_label_maps(labels)))
-        return network, ViTImageProcessor(size={"height": side, "width": side})
+        config = CnnConfig(**_label_maps(labels))
+        set_rates(config, model)
+        return CnnForImageClassification(config), ViTImageProcessor(size={"height": side, "width": side})
     if name in ("sample:minilm", "baseline:lstm"):
         raise RequestError(f"--model_name_or_path {name} is a text encoder: an image recipe needs an image model")
     network, processor = _pretrained(model, labels, AutoModelForImageClassification, AutoImageProcessor)
@@ -89,7 +91,7 @@ def image_classifier(model: ModelChoice, labels: list[str], data: ImageData, see
     return network, processor
 
 
-def _lstm(labels: list[str], train: Dataset, run: Run) -> tuple[PreTrainedModel, Any]:
+def _lstm(model: ModelChoice, labels: list[str], train: Dataset, run: Run) -> tuple[PreTrainedModel, Any]:
     """An LSTM with the vocabulary that its run has, or now gets from the training texts."""
     file = run.folder / "tokenizer.json"
 
@@ -100,6 +102,7 @@ def _lstm(labels: list[str], train: Dataset, run: Run) -> tuple[PreTrainedModel,
 
     tokenizer = vocabulary.tokenizer(launch.from_rank_zero(words))
     config = LstmConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **_label_maps(labels))
+    set_rates(config, model)
     return LstmForSequenceClassification(config), tokenizer
 
 
@@ -116,6 +119,7 @@ def _pretrained(model: ModelChoice, labels: list[str], network_class: Any, proce
         config = AutoConfig.from_pretrained(where, **_label_maps(labels), **common)
         refuse_own_code(config.to_dict(), name)
         _check_kind(config, network_class, name)
+        set_rates(config, model)
         if getattr(config, "model_args", None):
             config.model_args.pop("num_classes", None)  # timm's own folders name it there, transformers once more
         network, found = network_class.from_pretrained(
@@ -129,6 +133,8 @@ def _pretrained(model: ModelChoice, labels: list[str], network_class: Any, proce
             output_loading_info=True,
         )
         processor = processor_class.from_pretrained(where, **common)
+    except RequestError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         raise RequestError(_why_not_loaded(name, error)) from error
     finally:
@@ -288,7 +294,7 @@ def _timm(
     return network, TimmWrapperImageProcessor(pretrained_cfg=pretrained_cfg, architecture=architecture)
 
 
-def _efficientnet_lite0(labels: list[str], side: int | None) -> tuple[Any, Any]:
+def _efficientnet_lite0(labels: list[str], side: int | None, rates: dict[str, Any]) -> tuple[Any, Any]:
     """The ImageNet weights of the sample in timm's architecture, with a fresh head.
 
     The published keys are foreign but stand in timm's order with timm's shapes, so they are paired one to one.
@@ -296,7 +302,7 @@ def _efficientnet_lite0(labels: list[str], side: int | None) -> tuple[Any, Any]:
     import timm
 
     published = torch.load(samples.efficientnet_lite0(), weights_only=True, map_location="cpu")
-    network, processor = _timm("tf_efficientnet_lite0", labels, {}, side)
+    network, processor = _timm("tf_efficientnet_lite0", labels, rates, side)
     names = timm.create_model("tf_efficientnet_lite0").state_dict()
     if [tuple(weight.shape) for weight in published.values()] != [tuple(weight.shape) for weight in names.values()]:
         raise RuntimeError("the EfficientNet-Lite0 weights do not fit this timm version's tf_efficientnet_lite0")
