@@ -79,7 +79,7 @@ def _suited(
 ) -> tuple[str, str]:
     """A strategy, and why it."""
     data = f"{rows:,} training rows of {classes} classes"
-    if not network.name_or_path:
+    if accuracy is None and not network.name_or_path:
         return "scratch", f"scratch: the network starts from random weights, so that all of it has to learn ({data})"
     if accuracy is None:
         return "full", f"full: the network cannot be probed, so that all of it learns ({data})"
