@@ -103,7 +103,7 @@ class LstmForSequenceClassification(Baseline):
         with torch.backends.cudnn.flags(enabled=False) if slopes_at_rest else contextlib.nullcontext():
             states, _ = self.lstm(embedded)  # (batch, tokens, width)
         last = (attention_mask.sum(1) - 1).clamp(min=0).long()
-        state = states[torch.arange(len(states), device=states.device), last]  # (batch, width)
+        state = states[torch.arange(states.shape[0], device=states.device), last]  # (batch, width)
         logits = self.classifier(self.dropout(state))
         return SequenceClassifierOutput(loss=_loss(self, logits, labels), logits=logits)
 

@@ -85,12 +85,13 @@ def test_loss_of_labels_is_that_of_the_logits(lstm, cnn):
         torch.testing.assert_close(found.loss, torch.nn.functional.cross_entropy(found.logits, labels))
 
 
-def test_both_can_be_exported_for_any_batch_length_and_size(lstm, cnn):
+def test_both_can_be_exported_for_any_batch(lstm, cnn):
+    """Of pictures also for any size; of texts for one length, to which shorter ones are padded."""
     free = Dim.DYNAMIC
-    ids, more = torch.randint(3, 40, (2, 5)), torch.randint(3, 40, (3, 9))
+    ids, more = torch.randint(3, 40, (2, 9)), torch.randint(3, 40, (3, 9))
     mask = (torch.arange(9) < torch.tensor([[9], [4], [1]])).long()
-    shapes = {"input_ids": {0: free, 1: free}, "attention_mask": {0: free, 1: free}}
-    with torch.no_grad():  # with slopes it would be unrolled, for one length
+    shapes = {"input_ids": {0: free}, "attention_mask": {0: free}}
+    with torch.no_grad():
         exported = torch.export.export(lstm, (ids, torch.ones_like(ids)), dynamic_shapes=shapes).module()
     torch.testing.assert_close(exported(more, mask).logits, lstm(more, mask).logits)
     shapes = {"pixel_values": {0: free, 2: free, 3: free}}
@@ -139,7 +140,7 @@ import studio.models
 from transformers import pipeline
 asked = [("text-classification", {str(text_run.model)!r}, "a great film"),
          ("image-classification", {str(image_run.model)!r}, {str(photo)!r})]
-there = [pipeline(task, folder, device="cpu", top_k=2)(item) for task, folder, item in asked]
+there = [pipeline(task, folder, device="cpu", top_k=2)([item])[0] for task, folder, item in asked]
 from studio.predictor import Predictor
 for (task, folder, item), answers in zip(asked, there):
     [ours] = Predictor(folder, "cpu").predict([item])
