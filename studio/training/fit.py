@@ -47,6 +47,8 @@ def fit(
     if start:
         probe.put(start, layers.last_linear(network))
         strategies.keep_statistics(network)
+    if strategy.strategy == "scratch" and network.name_or_path:
+        strategies.start_anew(network, training.seed)
     with _prepared(network, processor, rows, run, strategy) as (learner, learnt, callbacks):
         trainer = StudioTrainer(
             learner, training, learnt, processor, run, labels, strategy=strategy, evaluate_first=start is not None
