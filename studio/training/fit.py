@@ -5,8 +5,9 @@ from typing import Any
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel
 
-from studio.config import Balance, Data, Strategy, Training
+from studio.config import Augmentation, Balance, Data, Strategy, Training
 from studio.runs import Run
+from studio.training.augmented import AugmentedTrainer
 from studio.training.trainer import StudioTrainer
 
 
@@ -17,6 +18,7 @@ def fit(
     labels: list[str],
     run: Run,
     data: Data,
+    augmentation: Augmentation,
     strategy: Strategy,
     balance: Balance,
     training: Training,
@@ -28,6 +30,6 @@ def fit(
         rows: the datasets train, validation and test, as text.tokenise or images.prepare make them.
         labels: class names in id order.
     """
-    trainer = StudioTrainer(network, training, rows, processor, run, labels)
+    trainer = AugmentedTrainer(network, training, rows, processor, run, labels, augmentation)
     trainer.train(resume_from_checkpoint=run.last_good_checkpoint())  # None for a new run
     return trainer

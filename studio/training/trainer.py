@@ -30,6 +30,7 @@ from studio import events
 from studio.config import Training
 from studio.data import text
 from studio.data.images import Pictures, collate
+from studio.data.words import VariedTexts
 from studio.errors import RequestError, RunError
 from studio.evaluation import metrics, modules, multilabel
 from studio.runs import ASIDE, Run, manifest_fault, size_bytes
@@ -115,7 +116,7 @@ class StudioTrainer(Trainer):
             self.add_callback(StopWhenFitted())
         if training.early_stopping_patience:
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
-        if pictures:
+        if isinstance(tokens["train"], Pictures | VariedTexts):
             self.add_callback(NewEpoch(tokens["train"]))
         self.add_callback(SettleResumed(self))
         self.remove_callback(PrinterCallback)
