@@ -33,7 +33,7 @@ class Mixing:
         middle = tuple(chance.random(2))
         mixed, share = way(pixels, pixels[others], float(chance.beta(alpha, alpha)), middle)
         targets = labels.float() if labels.ndim == 2 else functional.one_hot(labels, self.classes).float()
-        return {**batch, "pixel_values": mixed, "labels": targets[others].lerp(targets, share)}
+        return {**batch, "pixel_values": mixed, "labels": targets.lerp(targets[others], 1 - share)}
 
 
 def mixing(settings: ImageAugmentation, classes: int, seed: int) -> Mixing | None:
@@ -50,7 +50,7 @@ def mixup(
 
     Zhang et al. 2017, https://arxiv.org/abs/1710.09412
     """
-    return others.lerp(pixels, share), share
+    return pixels.lerp(others, 1 - share), share
 
 
 def cutmix(

@@ -70,7 +70,7 @@ class _Form:
         self.specs = [spec for _, members in self.groups for spec in members]
         self.defaults = self._defaults({})
         self.start = self.defaults | {name: value for name, value in draft.items() if name in self.defaults}
-        self.looked: tuple[gr.Button, gr.HTML]  # asks for varied rows; shows them
+        self.looked: tuple[gr.Button, gr.HTML] | None = None  # asks for varied rows; shows them
 
     def build(self, dataset: gr.Dropdown, data_id: str) -> None:
         """Lays out the widgets and what they do; nothing starts when `dataset` has come to name another one."""
@@ -113,8 +113,9 @@ class _Form:
             [dataset, *inputs],
             [self.shared.run, self.shared.tabs, self.shared.draft, name],
         )
-        look, seen = self.looked
-        look.click(self._look, fields, seen, show_progress="hidden", trigger_mode="once")
+        if self.looked:
+            look, seen = self.looked
+            look.click(self._look, fields, seen, show_progress="hidden", trigger_mode="once")
         estimate.click(self._estimate, inputs, estimated)
         fit.click(self._fit, inputs, estimated)
 
