@@ -1,5 +1,7 @@
 """Labelled pictures as tensors: the model's own image processor makes them, in training as in serving."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from datasets import Dataset
@@ -53,6 +55,11 @@ class Pictures(torch.utils.data.Dataset):
     def varied(self, variation: Variation, seed: int) -> "Pictures":
         """The same pictures, varied."""
         return Pictures(self._rows, self._processor, variation, seed)
+
+    def plain(self, indices: Sequence[int] | None = None) -> "Pictures":
+        """The same pictures, or those at `indices`, as they are: not varied."""
+        rows = self._rows if indices is None else self._rows.select(indices)
+        return Pictures(rows, self._processor)
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch.fill_(epoch)

@@ -44,19 +44,20 @@ def tokenise(
 
     feature = divided.train.features["label"]  # alone, since the functions given to `map` are hashed with their world
 
-    def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    def encode(rows: dict[str, list[Any]], with_words: bool) -> dict[str, list[Any]]:
         encoded = tokenizer(rows["text"], rows.get("text_pair"), truncation=True, max_length=longest)
-        words = {"words": [_words(encoded, row) for row in range(len(rows["text"]))]} if varied else {}
+        words = {"words": [_words(encoded, row) for row in range(len(rows["text"]))]} if with_words else {}
         labels = targets(rows["label"], feature)
         return dict(encoded) | words | {"labels": labels, "length": [len(ids) for ids in encoded["input_ids"]]}
 
-    def tokens(rows: Dataset) -> Dataset:
+    def tokens(rows: Dataset, with_words: bool = False) -> Dataset:
         # the tokenizer's own threads and forked workers do not mix, and the threads are fast enough
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
         kept = [name for name in rows.column_names if name != "row_id"]
-        return rows.map(encode, batched=True, remove_columns=kept, desc="tokenising")
+        how = {"batched": True, "remove_columns": kept, "fn_kwargs": {"with_words": with_words}}
+        return rows.map(encode, desc="tokenising", **how)
 
-    train = tokens(divided.train)
+    train = tokens(divided.train, with_words=varied)
     cut = int((np.asarray(train["length"]) >= longest).sum())
     if cut and launch.rank() == 0:
         print(f"  {cut:,} of {len(train):,} training texts fill {longest} tokens; what is beyond is not read", end="")

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from datasets import Dataset
@@ -29,7 +29,7 @@ def vary(words: Sequence[Word], settings: TextAugmentation, draw: random.Random)
 
 
 class VariedTexts(torch.utils.data.Dataset):
-    """Tokenised training texts that differ from epoch to epoch; a column by its name is that of the texts as they are.
+    """Tokenised training texts that differ from epoch to epoch; `lengths` are those of the texts as they are.
 
     Args:
         rows: tokens with the columns row_id, labels, length and words, which says of each token whose word it is: an
@@ -38,11 +38,17 @@ class VariedTexts(torch.utils.data.Dataset):
 
     def __init__(self, rows: Dataset, settings: TextAugmentation, seed: int):
         self._rows = rows
+        self.labels = rows["labels"][:]
+        self.lengths = rows["length"][:]
         self._settings = settings
         self._seed = seed
         self._by_token = [name for name in rows.column_names if name not in ("row_id", "labels", "length", "words")]
         # In shared memory, so that loader processes that outlive an epoch see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def plain(self) -> Dataset:
+        """The tokens of the texts as they are."""
+        return self._rows.remove_columns("words")
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch.fill_(epoch)
@@ -50,8 +56,8 @@ class VariedTexts(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, key: int | str) -> Any:
-        return self._rows[key] if isinstance(key, str) else self.__getitems__([key])[0]
+    def __getitem__(self, index: int) -> dict:
+        return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: list[int]) -> list[dict]:
         """What torch's loader calls for a batch."""

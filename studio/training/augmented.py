@@ -31,9 +31,11 @@ class AugmentedTrainer(StudioTrainer):
         processor: Any,
         run: Run,
         labels: list[str],
+        *,
         augmentation: Augmentation,
+        **how: Any,
     ):
-        super().__init__(network, training, tokens, processor, run, labels)
+        super().__init__(network, training, tokens, processor, run, labels, **how)
         self._mixing = self._adversary = None
         if isinstance(augmentation, ImageAugmentation):
             self._mixing = mixing(augmentation, len(labels), training.seed)

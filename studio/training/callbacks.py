@@ -36,6 +36,7 @@ class Events(TrainerCallback):
     def __init__(self, run: Run, rows_per_step: int):
         self.run = run
         self.rows_per_step = rows_per_step
+        self.about: dict[str, Any] = {}  # what else is told when training begins
         self._measure_from(0)
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
@@ -44,7 +45,7 @@ class Events(TrainerCallback):
         started = {"max_steps": state.max_steps, "num_train_epochs": state.num_train_epochs}
         if self.run.resumed:
             started["resumed_from"] = state.global_step
-        started |= {"learning_rate": args.learning_rate, "precision": precision(args)}
+        started |= {"learning_rate": args.learning_rate, "precision": precision(args), **self.about}
         self.run.log("status", {"state": "running", **started})
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):

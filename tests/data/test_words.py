@@ -85,10 +85,11 @@ def test_words_of_a_pair_stay_in_their_own_text():
             assert len(kinds) == len(item["input_ids"]) == len(item["attention_mask"]) and kinds == sorted(kinds)
 
 
-def test_columns_are_those_of_the_texts_as_they_are():
+def test_labels_lengths_and_plain_tokens_are_those_of_the_texts_as_they_are():
     rows = tokens(BOTH)
-    assert rows["labels"][:] == [0, 1, 0, 1] and rows["length"][:] == [14, 3, 7, 6]
+    assert rows.labels == [0, 1, 0, 1] and rows.lengths == [14, 3, 7, 6]
     assert [item["labels"] for item in rows.__getitems__([3, 0])] == [1, 0]
+    assert rows.plain()[:] == tokens(None)[:]
 
 
 @pytest.mark.parametrize("name", ["word_deletion", "word_swap"])

@@ -106,7 +106,7 @@ def train(folder, augmentation, *callbacks) -> AugmentedTrainer:
         learning_rate=1e-2,
     )  # fmt: skip
     rows = {"train": data, "validation": data}
-    trainer = AugmentedTrainer(model, training, rows, processor, run, ["a", "b", "c"], augmentation)
+    trainer = AugmentedTrainer(model, training, rows, processor, run, ["a", "b", "c"], augmentation=augmentation)
     for callback in callbacks:
         trainer.callback_handler.callbacks.insert(0, callback)
     trainer.train(resume_from_checkpoint=run.last_good_checkpoint())
@@ -137,5 +137,5 @@ def test_pictures_cannot_be_mixed_one_by_one(tmp_path):
     with pytest.raises(RequestError, match="--per_device_train_batch_size is 1"):
         AugmentedTrainer(
             scaling.network("vit"), settings, rows, data._processor, run, ["a", "b", "c"],
-            ImageAugmentation(mixup_alpha=0.2),
+            augmentation=ImageAugmentation(mixup_alpha=0.2),
         )  # fmt: skip
