@@ -27,6 +27,12 @@ class Variation:
     magnitude: int = 9  # of 30, which Cubuk et al. 2019, https://arxiv.org/abs/1909.13719, found best on ImageNet
     erasing: float = 0.0  # share of the pictures that lose a box
 
+    @property
+    def repaints(self) -> bool:
+        """Whether every pixel is worked on, which takes the longer the more there are."""
+        moves = self.turn or self.shift or self.zoom != 1
+        return bool(moves or self.colour or self.blur or self.noise or self.policy != "none")
+
 
 # By --augmentation and --mirror: what may not be mirrored may not lose much of itself either.
 PRESETS = {

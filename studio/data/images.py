@@ -86,8 +86,10 @@ class Pictures(torch.utils.data.Dataset):
             raise RunError(f"{name} could be read when the run began, and now {error}") from error
         if self._variation is None:
             return picture
-        larger = min(picture.size) // self._towards  # PNG and others come in full size, JPEG hardly ever
-        picture = picture.reduce(larger) if larger > 1 else picture
+        larger = min(picture.size) / self._towards
+        if self._variation.repaints and larger > 1:
+            size = tuple(round(side / larger) for side in picture.size)
+            picture = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
         return vary(picture, self._variation, self._seed, int(self._epoch), row_id)
 
 
