@@ -96,7 +96,7 @@ def test_augmentations_that_exclude_each_other_are_refused_before_anything_is_lo
         (["--overfit_batch", "--resume_from_checkpoint", "--output_dir", "a"], "--overfit_batch keeps nothing"),
         (["--metric_for_best_model", "f2"], "--metric_for_best_model: invalid choice"),
         (["--model_kwargs", "{depth: 2}"], "--model_kwargs shapes a fresh timm: architecture"),
-        (["--optim", "adamw_torch", "stray"], "'stray' follows no setting"),
+        (["--adam_beta1", "0.9", "stray"], "'stray' follows no setting"),
         (["--optim", "magic"], "--optim.*magic"),
         (["--load_best_model_at_end", "no"], "--load_best_model_at_end cannot be set"),
         (["--config"], "--config needs the name"),
