@@ -23,6 +23,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy
 
 from studio import overfit, stopping
 from studio.data.images import Pictures
+from studio.data.words import VariedTexts
 from studio.errors import RunError
 from studio.launch import Tee
 from studio.runs import ASIDE, Run, step_of, write_manifest
@@ -83,13 +84,13 @@ class Events(TrainerCallback):
 
 
 class NewEpoch(TrainerCallback):
-    """Tells the training pictures which epoch it is; with several processes nobody else does (accelerate 1.15)."""
+    """Tells varied training rows which epoch it is; with several processes nobody else does (accelerate 1.15)."""
 
-    def __init__(self, pictures: Pictures):
-        self.pictures = pictures
+    def __init__(self, rows: Pictures | VariedTexts):
+        self.rows = rows
 
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
-        self.pictures.set_epoch(int(state.epoch or 0))
+        self.rows.set_epoch(int(state.epoch or 0))
 
 
 class SealCheckpoints(TrainerCallback):
