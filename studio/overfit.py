@@ -9,7 +9,7 @@ import statistics
 from typing import Any
 
 from studio import dry_run, events, launch
-from studio.config import Data, ImageData, Training
+from studio.config import Balance, Data, ImageData, Training
 from studio.fields import Settings
 from studio.runs import Run
 
@@ -29,6 +29,8 @@ def _alone(group: Settings, batch: int) -> Settings:
     if isinstance(group, Data):
         unvaried = {"augmentation": "none"} if isinstance(group, ImageData) else {}
         return dataclasses.replace(group, max_train_samples=batch * launch.world_size(), **unvaried)
+    if isinstance(group, Balance):
+        return Balance()  # a plain loss, whose size tells whether the rows are learnt
     if not isinstance(group, Training):
         return group
     alone = dataclasses.replace(

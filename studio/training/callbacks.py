@@ -37,10 +37,13 @@ class Events(TrainerCallback):
         self.rows_per_step = rows_per_step
         self._measure_from(0)
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, train_dataloader=None, **kwargs
+    ):
         self.run.step = state.global_step
         self._measure_from(state.global_step)
         started = {"max_steps": state.max_steps, "num_train_epochs": state.num_train_epochs}
+        started["steps_per_epoch"] = math.ceil(len(train_dataloader) / args.gradient_accumulation_steps)
         if self.run.resumed:
             started["resumed_from"] = state.global_step
         started |= {"learning_rate": args.learning_rate, "precision": precision(args)}
@@ -82,13 +85,22 @@ class Events(TrainerCallback):
 
 
 class NewEpoch(TrainerCallback):
-    """Tells the training pictures which epoch it is; with several processes nobody else does (accelerate 1.15)."""
+    """Tells the training pictures and the order of rows which epoch it is.
 
-    def __init__(self, pictures: Pictures):
+    With several processes nobody else tells the pictures, nor the order in an epoch that a resume has cut short
+    (accelerate 1.15, where what skips the first batches hides the sampler).
+    """
+
+    def __init__(self, pictures: Pictures | None):
         self.pictures = pictures
 
-    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
-        self.pictures.set_epoch(int(state.epoch or 0))
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, train_dataloader=None, **kwargs
+    ):
+        epoch = int(state.epoch or 0)
+        train_dataloader.set_epoch(epoch)
+        if self.pictures is not None:
+            self.pictures.set_epoch(epoch)
 
 
 class SealCheckpoints(TrainerCallback):

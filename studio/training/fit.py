@@ -28,6 +28,6 @@ def fit(
         rows: the datasets train, validation and test, as text.tokenise or images.prepare make them.
         labels: class names in id order.
     """
-    trainer = StudioTrainer(network, training, rows, processor, run, labels)
+    trainer = StudioTrainer(network, training, rows, processor, run, labels, balance)
     trainer.train(resume_from_checkpoint=run.last_good_checkpoint())  # None for a new run
     return trainer
