@@ -4,6 +4,7 @@ It shows that data, model and settings work together, and what the whole run wil
 """
 
 import dataclasses
+import json
 import math
 import statistics
 from datetime import timedelta
@@ -52,7 +53,8 @@ def figures(run: Run, training: Training, processes: int) -> dict[str, Any]:
     steps = training.max_steps
     if steps < 0:
         per_epoch = next(e.data["steps_per_epoch"] for e in found if "steps_per_epoch" in e.data)
-        steps = math.ceil(per_epoch * training.num_train_epochs)
+        chosen = json.loads((run.folder / "strategy.json").read_text())["num_train_epochs"]
+        steps = math.ceil(per_epoch * chosen)
     evaluation_s = next(e.data["eval_runtime"] for e in found if "eval_runtime" in e.data)
     used = [e.data for e in found if e.kind == "system"]
     on_device = [one["device_memory_bytes"] for one in used if "device_memory_bytes" in one]

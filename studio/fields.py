@@ -218,7 +218,8 @@ def to_yaml(groups: Iterable[Settings], extra: Mapping[str, Any]) -> str:
     sections = []
     for group in groups:
         values = {spec.name: _frozen(spec, getattr(group, spec.name)) for spec in specs(type(group))}
-        sections.append(f"# {group.title}\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+        if values:
+            sections.append(f"# {group.title}\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     if extra:
         sections.append("# More arguments of the Trainer\n" + yaml.safe_dump(dict(extra), sort_keys=False))
     return "\n".join(sections)

@@ -14,12 +14,14 @@ class Training(Settings):
 
     title: ClassVar[str] = "Training"
 
-    num_train_epochs: Annotated[float, Range(0.01, 10_000)] = arg(2.0, "passes over the training rows")
+    num_train_epochs: Annotated[float, Range(0.01, 10_000)] | None = arg(
+        None, "passes over the training rows (when not given: from their number and the strategy)"
+    )
     max_steps: Annotated[int, Range(-1)] = arg(
         -1, "stop after this many steps instead of epochs (-1: by epochs)", advanced=True
     )
     learning_rate: Annotated[float, Range(1e-7, 1.0, log=True)] | None = arg(
-        None, "step size at its highest point (when not given: 2e-4 for networks up to 50 M parameters, else 2e-5)"
+        None, "step size at its highest point (when not given: from the network and the strategy)"
     )
     per_device_train_batch_size: Annotated[int, Range(1, 4096, log=True)] = arg(32, "rows per step and device")
     per_device_eval_batch_size: Annotated[int, Range(1, 4096, log=True)] = arg(

@@ -1,5 +1,7 @@
 """Labelled pictures as tensors: the model's own image processor makes them, in training as in serving."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from datasets import Dataset
@@ -49,6 +51,11 @@ class Pictures(torch.utils.data.Dataset):
         # is resolution enough to cut it from. Unvaried pictures go to the processor as they are.
         side = max(_size(processor))
         self._towards = 2 * side if self._variation else None
+
+    def plain(self, indices: Sequence[int] | None = None) -> "Pictures":
+        """The same pictures, or those at `indices`, as they are: not varied."""
+        rows = self._rows if indices is None else self._rows.select(indices)
+        return Pictures(rows, self._processor)
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch.fill_(epoch)

@@ -28,6 +28,7 @@ from transformers.utils import logging
 from studio import launch, samples
 from studio.config import ImageData, ModelChoice
 from studio.errors import RequestError
+from studio.models import pooling
 from studio.models.folder import CHOICES, located, refuse_own_code
 
 
@@ -43,6 +44,8 @@ def text_classifier(model: ModelChoice, labels: list[str], seed: int) -> tuple[P
         raise RequestError(f"--model_name_or_path {name} is an image model: a text recipe needs a text encoder")
     network, tokenizer = _pretrained(model, labels, AutoModelForSequenceClassification, AutoTokenizer)
     _settle_limits(network, tokenizer)
+    if pooling.averages(Path(network.name_or_path)):
+        pooling.add_mean_pooling(network)
     return network, tokenizer
 
 
@@ -267,4 +270,5 @@ def _efficientnet_lite0(labels: list[str], side: int | None) -> tuple[Any, Any]:
     head = network.timm_model.get_classifier()
     fresh = {f"classifier.{name}": value for name, value in head.state_dict().items()}
     network.timm_model.load_state_dict(weights | fresh)
+    network.name_or_path = "sample:efficientnet_lite0"  # what tells it from a network with fresh weights
     return network, processor

@@ -12,6 +12,8 @@ from studio.config import Training
 from studio.data.images import Pictures
 from studio.errors import RequestError
 from studio.runs import Run
+from studio.training import budget
+from studio.training.features import Features
 
 
 def training_arguments(
@@ -23,16 +25,16 @@ def training_arguments(
         RequestError: the Trainer refuses a value or a combination.
     """
     on_cpu = bool(training.more.get("use_cpu")) or not torch.accelerator.is_available()
-    half = bf16_pays(network, on_cpu) and not training.more.get("fp16")
+    half = bf16_pays(network, on_cpu) and not training.more.get("fp16") and not isinstance(rows, Features)
     workers = training.dataloader_num_workers
     if workers is None:
         workers = default_workers(isinstance(rows, Pictures), on_cpu)
     steps_per_epoch = rows_per_epoch // (training.per_device_train_batch_size * training.gradient_accumulation_steps)
     chosen = {
         "output_dir": str(run.checkpoints),
-        "num_train_epochs": training.num_train_epochs,
+        "num_train_epochs": training.num_train_epochs or budget.epochs(len(rows), "full"),
         "max_steps": training.max_steps,
-        "learning_rate": training.learning_rate or default_learning_rate(network),
+        "learning_rate": training.learning_rate or budget.learning_rate(network, "full"),
         "per_device_train_batch_size": training.per_device_train_batch_size,
         "per_device_eval_batch_size": training.per_device_eval_batch_size,
         "gradient_accumulation_steps": training.gradient_accumulation_steps,
@@ -70,11 +72,6 @@ def training_arguments(
         return TrainingArguments(**chosen)
     except (TypeError, ValueError) as error:
         raise RequestError(f"the Trainer refuses these settings: {' '.join(str(error).split())}") from error
-
-
-def default_learning_rate(network: nn.Module) -> float:
-    """A rate that learns without forgetting: 2e-4 was measured on MiniLM, 2e-5 is among those of Devlin et al. 2018."""
-    return 2e-4 if sum(p.numel() for p in network.parameters()) <= 50_000_000 else 2e-5
 
 
 def default_workers(pictures: bool, on_cpu: bool) -> int:

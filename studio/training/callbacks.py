@@ -35,6 +35,7 @@ class Events(TrainerCallback):
     def __init__(self, run: Run, rows_per_step: int):
         self.run = run
         self.rows_per_step = rows_per_step
+        self.about: dict[str, Any] = {}  # what else is told when training begins
         self._measure_from(0)
 
     def on_train_begin(
@@ -46,7 +47,7 @@ class Events(TrainerCallback):
         started["steps_per_epoch"] = math.ceil(len(train_dataloader) / args.gradient_accumulation_steps)
         if self.run.resumed:
             started["resumed_from"] = state.global_step
-        started |= {"learning_rate": args.learning_rate, "precision": precision(args)}
+        started |= {"learning_rate": args.learning_rate, "precision": precision(args), **self.about}
         self.run.log("status", {"state": "running", **started})
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):

@@ -1,6 +1,5 @@
 """What can be measured of a training step at little cost: gradients and changes by depth, and what is answered."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -8,7 +7,8 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import get_total_norm
 
-_BLOCK = re.compile(r"(.*?)(\d+)\.")  # "encoder.layer." and "3" of encoder.layer.3.output.weight
+from studio.models import layers
+
 _THIRDS = ("early", "middle", "late")
 _SAMPLE = 65_536  # values of a weight that stand for all of them
 
@@ -20,7 +20,7 @@ def by_depth(network: nn.Module) -> dict[str, list[nn.Parameter]]:
     the embeddings or the stem, what comes after them is the head. A network without such blocks has an encoder instead.
     """
     named = dict(network.named_parameters())
-    blocks = _blocks(named)
+    blocks = _thirds(layers.blocks(named))
     last_module = list(named)[-1].rpartition(".")[0]
     groups: dict[str, list[nn.Parameter]] = {name: [] for name in ("embeddings", *_THIRDS, "encoder", "head")}
     within = False  # whether the blocks have begun
@@ -35,19 +35,11 @@ def by_depth(network: nn.Module) -> dict[str, list[nn.Parameter]]:
     return {name: members for name, members in groups.items() if members}
 
 
-def _blocks(named: Mapping[str, nn.Parameter]) -> dict[str, str]:
+def _thirds(blocks: Mapping[str, int]) -> dict[str, str]:
     """The third in which each parameter of the repeated blocks stands."""
-    families: dict[str, dict[str, int]] = {}  # what stands before the number: the parameters with it
-    for name in named:
-        if found := _BLOCK.match(name):
-            families.setdefault(found[1], {})[name] = int(found[2])
-    repeated = [members for members in families.values() if len(set(members.values())) > 1]
-    if not repeated:
-        return {}
-    largest = max(repeated, key=lambda members: sum(named[name].numel() for name in members))
-    numbers = sorted(set(largest.values()))
-    scale = 3 / len(numbers) if len(numbers) > 2 else 2  # of two blocks one is early, one late
-    return {name: _THIRDS[int(numbers.index(number) * scale)] for name, number in largest.items()}
+    count = max(blocks.values(), default=0) + 1
+    scale = 3 / count if count > 2 else 2  # of two blocks one is early, one late
+    return {name: _THIRDS[int(number * scale)] for name, number in blocks.items()}
 
 
 def gradient_norms(groups: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, torch.Tensor]:

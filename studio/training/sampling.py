@@ -52,7 +52,7 @@ class Deal:
 
 
 class Shuffled(Sampler[int]):
-    """Dealt rows, mixed. A repetition of a row is named beyond the last row: its number plus `count` each time."""
+    """Dealt rows, mixed. Each repetition of a row is named by its number plus `count`; with 0 they are all alike."""
 
     def __init__(self, deal: Deal, count: int, seed: int):
         self.deal = deal

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import torch
 from safetensors.torch import load_file
@@ -26,15 +27,15 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging
 
 from studio import events
-from studio.config import Balance, Training
-from studio.data import text
-from studio.data.images import Pictures, collate
+from studio.config import Balance, Strategy, Training
+from studio.data.images import Pictures
 from studio.errors import RequestError, RunError
 from studio.evaluation import metrics, modules, multilabel
 from studio.runs import ASIDE, Run, manifest_fault, size_bytes
 from studio.stopping import SIGNALS, Stopped
-from studio.training import balancing, workers
+from studio.training import balancing, rates, workers
 from studio.training.arguments import training_arguments
+from studio.training.batches import collator
 from studio.training.callbacks import (
     EarlyStopping,
     Events,
@@ -65,6 +66,8 @@ class StudioTrainer(Trainer):
         processor: the tokenizer or image processor, saved beside the weights.
         labels: class names in id order.
         balance: what is done about classes of different sizes; nothing when None.
+        strategy: gives the learning rates of the network's parts.
+        evaluate_first: whether the network is good enough as it is to be the first checkpoint.
     """
 
     def __init__(
@@ -76,9 +79,13 @@ class StudioTrainer(Trainer):
         run: Run,
         labels: list[str],
         balance: Balance | None = None,
+        strategy: Strategy | None = None,
+        evaluate_first: bool = False,
     ):
         logging.disable_progress_bar()
         self.run = run
+        self.strategy = strategy or Strategy(strategy="full")
+        self.evaluate_first = evaluate_first
         pictures = isinstance(tokens["train"], Pictures)
         truth = np.asarray(_labels(tokens["train"])[:])
         several = truth.ndim == 2
@@ -98,14 +105,14 @@ class StudioTrainer(Trainer):
         rows_per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
         self.events = Events(run, rows_per_step)
         counts = None if several else label_counts(truth)
-        unknown = None if pictures else processor.unk_token_id
+        unknown = processor.unk_token_id if isinstance(tokens["train"], datasets.Dataset) else None
         self.diagnosis = Diagnosis(run, labels, counts, training.metric_for_best_model, unknown, natural=balance.idle)
         super().__init__(
             model=network,
             args=arguments,
             train_dataset=tokens["train"],
             eval_dataset=tokens["validation"],
-            data_collator=collate if pictures else text.collator(processor),
+            data_collator=collator(tokens["train"], processor),
             processing_class=processor,
             compute_metrics=self.diagnosis.counting(modules.compute_metrics(labels, several=several)),
             compute_loss_func=self.diagnosis.listening(loss),
@@ -118,7 +125,7 @@ class StudioTrainer(Trainer):
         if training.early_stopping_patience:
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
         self.add_callback(NewEpoch(tokens["train"] if pictures else None))
-        self.add_callback(SettleResumed(self))
+        self.add_callback(SettleFirst(self))
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.bar = ProgressBar()
@@ -182,21 +189,62 @@ class StudioTrainer(Trainer):
                 self.callback_handler.on_save(self.args, self.state, self.control)  # seals it
                 raise Stopped(saved=True) from None
 
+    def settle_first(self) -> None:
+        """Makes the first checkpoint of a network that is good as it is; of a resumed run see `settle_resumed`."""
+        if self._resumed_from:
+            self.settle_resumed()
+        elif self.evaluate_first:
+            self._evaluate_and_save(epoch=0.0)
+
     def settle_resumed(self) -> None:
         """Finds the best checkpoint where the run folder was moved, and makes an evaluation that was broken off."""
         best = self.run.checkpoints / f"{PREFIX_CHECKPOINT_DIR}-{self.state.best_global_step}"
         if self.state.best_model_checkpoint is None and best.is_dir():
             self.state.best_model_checkpoint = str(best)
-        if not self._resumed_from or not (Path(self._resumed_from) / NOT_EVALUATED).exists():
+        if not (Path(self._resumed_from) / NOT_EVALUATED).exists():
             return
         self._load_rng_state(self._resumed_from)
         self.accelerator.wait_for_everyone()
         former = Path(self._resumed_from)
         if self.args.should_save:  # sealed as it is, it is what a kill leaves while the new one is written
             former.rename(former.with_name(ASIDE + former.name))
+        self._evaluate_and_save(self.state.epoch)
+
+    def _evaluate_and_save(self, epoch: float) -> None:
+        """Makes a validation and a checkpoint out of their turn."""
         self.control.should_evaluate = self.control.should_save = True
-        self._maybe_log_save_evaluate(self._tr_loss, None, self.model_wrapped, None, self.state.epoch, None, 0.0)
+        self._maybe_log_save_evaluate(self._tr_loss, None, self.model_wrapped, None, epoch, None, 0.0)
         self.control.should_evaluate = self.control.should_save = False
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """As the Trainer's; of two validations with the same metric the one with the lower loss is the better."""
+        better = super()._determine_best_metric(metrics, trial)
+        metric = metrics[f"eval_{self.args.metric_for_best_model.removeprefix('eval_')}"]
+        if not better and metric == self.state.best_metric:
+            of_best = [log for log in self.state.log_history if log["step"] == self.state.best_global_step]
+            better = metrics["eval_loss"] < min(
+                (log["eval_loss"] for log in of_best if "eval_loss" in log), default=0.0
+            )
+            self.state.best_global_step = self.state.global_step if better else self.state.best_global_step
+        if better:
+            self.state.best_model_checkpoint = str(self._checkpoint())  # the Trainer forgets that of step 0
+        return better
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """As the Trainer's, with a learning rate for each depth of the network where --layer_decay or
+        --head_lr_multiplier ask for it.
+        """
+        if self.optimizer is None and (self.strategy.layer_decay, self.strategy.head_lr_multiplier) != (1.0, 1.0):
+            model = model or self.model
+            kind, more = self.get_optimizer_cls_and_kwargs(self.args, model)
+            decaying = set(self.get_decay_parameter_names(model))
+            self.optimizer = kind(rates.groups(model, self.args, self.strategy, decaying), **more)
+        return super().create_optimizer(model)
+
+    def take_whole(self, rows: dict[str, Dataset]) -> None:
+        """Goes on with the rows themselves after features of them were trained on."""
+        self.data_collator = collator(rows["train"], self.processing_class)
+        self._signature_columns = None
 
     def _in_place(self, checkpoint: Path) -> str:
         """Gives a checkpoint that a kill has left aside its name back; returns its path."""
@@ -266,10 +314,11 @@ class StudioTrainer(Trainer):
         return loader
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
-        if isinstance(self.train_dataset, Pictures):
+        if not isinstance(self.train_dataset, datasets.Dataset):
             if self.deal is None:
                 return super()._get_train_sampler(train_dataset)
-            return Shuffled(self.deal, len(self.train_dataset), self.args.seed)
+            varied = len(self.train_dataset) if isinstance(self.train_dataset, Pictures) else 0
+            return Shuffled(self.deal, varied, self.args.seed)
         rows = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthGrouped(self.train_dataset["length"][:], rows, self.args.seed, self.deal)
 
@@ -294,19 +343,19 @@ def _check_whole(best: Path) -> None:
         )
 
 
-class SettleResumed(TrainerCallback):
-    """Calls `settle_resumed` when all is loaded and before anything is trained."""
+class SettleFirst(TrainerCallback):
+    """Calls `settle_first` when all is loaded and before anything is trained."""
 
     def __init__(self, trainer: StudioTrainer):
         self.trainer = trainer
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
-        self.trainer.settle_resumed()
+        self.trainer.settle_first()
 
 
 def _labels(rows: Dataset) -> Sequence:
     """The labels of rows, in their order: class ids, or a number for every class where rows have several labels."""
-    return rows.labels if isinstance(rows, Pictures) else rows["labels"]
+    return rows["labels"] if isinstance(rows, datasets.Dataset) else rows.labels
 
 
 def _check_metric(name: str, scores: dict[str, str]) -> None:
