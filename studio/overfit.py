@@ -10,6 +10,7 @@ from typing import Any
 
 from studio import dry_run, events, launch
 from studio.config import Balance, Data, ImageData, Training
+from studio.config.training import OF_SCHEDULES
 from studio.fields import Settings
 from studio.runs import Run
 
@@ -36,9 +37,10 @@ def _alone(group: Settings, batch: int) -> Settings:
     alone = dataclasses.replace(
         group, max_steps=STEPS, eval_steps=STEPS, per_device_train_batch_size=batch, gradient_accumulation_steps=1,
         lr_scheduler_type="constant", warmup_steps=0.0, weight_decay=0.0,
+        label_smoothing_factor=0.0,  # smoothed labels keep a loss from coming to nothing
+        **dict.fromkeys(OF_SCHEDULES),
     )  # fmt: skip
-    # smoothed labels keep a loss from coming to nothing
-    alone.more = {name: value for name, value in group.more.items() if name != "label_smoothing_factor"}
+    alone.more = group.more
     return alone
 
 

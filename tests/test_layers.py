@@ -20,6 +20,7 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
         "trainer_arguments",
         "recipe",
         "recipe_files",
+        "schedules",
         "jobs",
         "export.hub",
         "models.folder",

@@ -94,10 +94,8 @@ def test_a_bad_request_names_flag_and_remedy(flags, message):
 
 
 def test_arguments_of_the_trainer_are_passed_on_as_given():
-    training = TOY.parse(["--report_to", "tensorboard", "--label_smoothing_factor", "0.1", "--tf32", "false"])[
-        "training"
-    ]
-    assert training.more == {"report_to": ["tensorboard"], "label_smoothing_factor": 0.1, "tf32": False}
+    training = TOY.parse(["--report_to", "tensorboard", "--adam_beta2", "0.98", "--tf32", "false"])["training"]
+    assert training.more == {"report_to": ["tensorboard"], "adam_beta2": 0.98, "tf32": False}
     assert TOY.parse(["--report_to", "tensorboard,none"])["training"].more == {"report_to": ["tensorboard", "none"]}
 
 
@@ -142,14 +140,14 @@ def test_an_unreachable_hub_is_noticed_at_once_and_only_when_needed(monkeypatch)
 def test_a_resumed_run_takes_the_flags_it_was_started_with_and_no_others(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows.csv").write_text("text,label\n")
-    flags = ["--dataset_name", "rows.csv", "--label_smoothing_factor", "0.1", "--output_dir", "run"]
+    flags = ["--dataset_name", "rows.csv", "--adam_beta2", "0.98", "--output_dir", "run"]
     run, _, _ = TOY._start(flags)
     run._lock.close()
     again, settings, created = TOY._start([*flags, "--resume_from_checkpoint"])
-    assert again.resumed and not created and settings["training"].more == {"label_smoothing_factor": 0.1}
+    assert again.resumed and not created and settings["training"].more == {"adam_beta2": 0.98}
     again._lock.close()
-    with pytest.raises(RequestError, match="--label_smoothing_factor 0.2 differs from the run's own 0.1"):
-        TOY._start(["--label_smoothing_factor", "0.2", "--output_dir", "run", "--resume_from_checkpoint"])
+    with pytest.raises(RequestError, match="--adam_beta2 0.9 differs from the run's own 0.98"):
+        TOY._start(["--adam_beta2", "0.9", "--output_dir", "run", "--resume_from_checkpoint"])
 
 
 def test_a_process_alone_sees_one_gpu_of_those_that_are_allowed(monkeypatch):

@@ -24,6 +24,16 @@ def freeze(network: PreTrainedModel, trained: Callable[[str], bool]) -> None:
         module.register_forward_pre_hook(_evaluating)
 
 
+def keep_statistics(network: PreTrainedModel) -> None:
+    """Lets batch norms use the means and spreads they know, in training as in evaluation.
+
+    The head was fitted to what comes of these; those of small batches of varied pictures are others.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.register_forward_pre_hook(_evaluating)
+
+
 def train_head(network: PreTrainedModel) -> None:
     """Freezes all but the head."""
     freeze(network, layers.head(network).__contains__)

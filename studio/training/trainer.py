@@ -1,5 +1,6 @@
 """StudioTrainer: the Hugging Face Trainer with the studio's house rules."""
 
+import contextlib
 import math
 import shutil
 import tempfile
@@ -13,6 +14,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 from transformers import (
     PreTrainedModel,
@@ -33,8 +36,9 @@ from studio.errors import RequestError, RunError
 from studio.evaluation import metrics, modules, multilabel
 from studio.runs import ASIDE, Run, manifest_fault, size_bytes
 from studio.stopping import SIGNALS, Stopped
-from studio.training import balancing, rates, workers
+from studio.training import balancing, optimizers, rates, schedules, workers
 from studio.training.arguments import training_arguments
+from studio.training.average import Average
 from studio.training.batches import collator
 from studio.training.callbacks import (
     EarlyStopping,
@@ -84,8 +88,10 @@ class StudioTrainer(Trainer):
     ):
         logging.disable_progress_bar()
         self.run = run
+        self.training = training
         self.strategy = strategy or Strategy(strategy="full")
         self.evaluate_first = evaluate_first
+        self.plateau = schedules.Plateau(training)
         pictures = isinstance(tokens["train"], Pictures)
         truth = np.asarray(_labels(tokens["train"])[:])
         several = truth.ndim == 2
@@ -116,7 +122,9 @@ class StudioTrainer(Trainer):
             processing_class=processor,
             compute_metrics=self.diagnosis.counting(modules.compute_metrics(labels, several=several)),
             compute_loss_func=self.diagnosis.listening(loss),
+            optimizer_cls_and_kwargs=optimizers.chosen(training, arguments),
             callbacks=[
+                self.plateau,
                 self.events, self.diagnosis, SealCheckpoints(run, training.save_total_limit), StopWhenAsked(run)
             ],
         )  # fmt: skip
@@ -125,6 +133,7 @@ class StudioTrainer(Trainer):
         if training.early_stopping_patience:
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
         self.add_callback(NewEpoch(tokens["train"] if pictures else None))
+        self.average = self._average()
         self.add_callback(SettleFirst(self))
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
@@ -142,8 +151,18 @@ class StudioTrainer(Trainer):
             done = super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
         finally:
             self.bar.close()
+        if self.average and self.state.best_model_checkpoint is None:
+            self.average.swap()
         SIGNALS.patient = False  # but not when it was broken off: what follows then must not be
         return done
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> LRScheduler:
+        """Sets the course of the learning rate, of which the Trainer knows fewer kinds."""
+        if self.lr_scheduler is None:
+            optimizer = optimizer or self.optimizer
+            self.lr_scheduler = schedules.scheduler(optimizer, self.training, num_training_steps, self.plateau)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> tuple[list, torch.Tensor | int | None]:
         """As the Trainer's; the events learn how long it took, and the diagnosis sees what came."""
@@ -188,6 +207,19 @@ class StudioTrainer(Trainer):
                     (self._checkpoint() / NOT_EVALUATED).touch()
                 self.callback_handler.on_save(self.args, self.state, self.control)  # seals it
                 raise Stopped(saved=True) from None
+
+    def _evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """As the Trainer's, which it calls in training; of the averaged weights, where there are any."""
+        if not self.average:
+            return super()._evaluate(*args, **kwargs)
+        self.average.agree()
+        with self.average.in_place():
+            return super()._evaluate(*args, **kwargs)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.average:
+            self.average.load(Path(resume_from_checkpoint))
 
     def settle_first(self) -> None:
         """Makes the first checkpoint of a network that is good as it is; of a resumed run see `settle_resumed`."""
@@ -236,7 +268,7 @@ class StudioTrainer(Trainer):
         """
         if self.optimizer is None and (self.strategy.layer_decay, self.strategy.head_lr_multiplier) != (1.0, 1.0):
             model = model or self.model
-            kind, more = self.get_optimizer_cls_and_kwargs(self.args, model)
+            kind, more = self.optimizer_cls_and_kwargs
             decaying = set(self.get_decay_parameter_names(model))
             self.optimizer = kind(rates.groups(model, self.args, self.strategy, decaying), **more)
         return super().create_optimizer(model)
@@ -270,7 +302,11 @@ class StudioTrainer(Trainer):
         """
         if self.args.should_save:
             checkpoint = Path(output_dir).parent == self.run.checkpoints
-            self.model.save_pretrained(output_dir, state_dict=state_dict, save_original_format=not checkpoint)
+            averaged = self.average if checkpoint else None
+            with averaged.in_place() if averaged else contextlib.nullcontext():
+                self.model.save_pretrained(output_dir, state_dict=state_dict, save_original_format=not checkpoint)
+                if averaged:
+                    averaged.save(Path(output_dir))
             self.processing_class.save_pretrained(output_dir)
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
@@ -300,6 +336,23 @@ class StudioTrainer(Trainer):
     def _load_best_model(self) -> None:
         _check_whole(Path(self.state.best_model_checkpoint))
         super()._load_best_model()
+
+    def _average(self) -> Average | None:
+        """What keeps a moving average of the weights, if one is asked for.
+
+        Raises:
+            RequestError: each process would hold only a part of the network.
+        """
+        if self.training.ema_decay is None:
+            return None
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            raise RequestError(
+                f"--ema_decay {self.training.ema_decay:g} averages whole networks, and FSDP and DeepSpeed divide them "
+                "among the processes: leave one of them out"
+            )
+        average = Average(self.model, self.training.ema_decay)
+        self.add_callback(average)
+        return average
 
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader:
         """As the Trainer's. Loaders with workers draw their seeds from a generator of their own.
@@ -374,14 +427,15 @@ def _check_metric(name: str, scores: dict[str, str]) -> None:
 def _check_disk(network: nn.Module, training: Training, run: Run) -> None:
     """Refuses a run whose checkpoints would not fit on the disk.
 
-    A checkpoint holds the weights and Adam's two moments; beside the kept ones there are the best one, one being
-    written, and the final model. A resumed run has some of them already.
+    A checkpoint holds the weights and Adam's two moments, and perhaps an average; beside the kept ones there are the
+    best one, one being written, and the final model. A resumed run has some of them already.
 
     Raises:
         RequestError: there is too little space.
     """
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    needed = 3 * weights * (training.save_total_limit + 2) + weights - size_bytes(run.checkpoints)
+    parts = 3 if training.ema_decay is None else 4
+    needed = parts * weights * (training.save_total_limit + 2) + weights - size_bytes(run.checkpoints)
     free = shutil.disk_usage(run.folder).free
     if run.writes and free < needed:
         raise RequestError(

@@ -1,6 +1,7 @@
 """The Train screen: data set, recipe, model and settings; then the review with its commands, and the start."""
 
 import functools
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from studio.jobs.devices import devices
 from studio.recipe import Recipe
 from studio.runs import Run
 from studio.ui import children, datasets
+from studio.ui.lines import CSS, HOVER
 from studio.ui.shared import Draft, Shared
 from studio.ui.train import catalogue, forms
+from studio.ui.train.course import course
 from studio.ui.words import plain
 
 RECIPES = Path(__file__).parents[3] / "recipes"
@@ -57,14 +60,15 @@ def screen(shared: Shared) -> None:
         if data and one and data.task == one.task:  # otherwise the recipe is just being chosen anew
             if draft:
                 gr.Markdown(f"The form starts from the settings of **{plain(draft.run)}**.")
-            _Form(shared, one, data.settings, _settings_of(shared, draft, one)).build(dataset, data_id)
+            rows = data.preview.get("sizes", {}).get("train")
+            _Form(shared, one, data.settings, rows, _settings_of(shared, draft, one)).build(dataset, data_id)
 
 
 class _Form:
-    """The settings of one recipe, their review, and the start."""
+    """The settings of one recipe, their review, and the start; `rows` are those to train on, where they are known."""
 
-    def __init__(self, shared: Shared, one: Recipe, data: dict[str, Any], draft: dict[str, Any]):
-        self.shared, self.recipe, self.data = shared, one, data
+    def __init__(self, shared: Shared, one: Recipe, data: dict[str, Any], rows: int | None, draft: dict[str, Any]):
+        self.shared, self.recipe, self.data, self.rows = shared, one, data, rows
         groups = [group for name, group in one.groups().items() if name != "output"]
         self.groups = [(group, [spec for spec in specs(group) if _concerns(group, spec)]) for group in groups]
         self.specs = [spec for _, members in self.groups for spec in members]
@@ -77,7 +81,7 @@ class _Form:
         with gr.Accordion("More arguments of the Trainer", open=False):
             more = gr.Textbox(
                 label="further flags",
-                info="any other field of transformers' TrainingArguments, such as --label_smoothing_factor 0.1",
+                info="any other field of transformers' TrainingArguments, such as --adam_beta2 0.98",
                 max_lines=1,
             )
         with gr.Row(equal_height=True):
@@ -90,19 +94,20 @@ class _Form:
                 1, label="Processes", info="devices that share the job", precision=0, minimum=1,
                 maximum=len(devices()), visible=len(devices()) > 1,
             )  # fmt: skip
-        told, ready, typed, kept, *_ = self._check(None, "", 1, "", *(field.value for field in fields))
+        told, ready, drawn, typed, kept, *_ = self._check(None, "", 1, "", *(field.value for field in fields))
         verdict = gr.Markdown(told, elem_id="verdict")
         with gr.Row():
             start = gr.Button("Start", variant="primary", elem_id="start", interactive=ready["interactive"])
             estimate = gr.Button("Try a few steps first", elem_id="estimate")
             fit = gr.Button("Try to learn one batch", elem_id="fit")
         estimated = gr.Markdown(visible=False, elem_id="estimated")
-        with gr.Accordion("Review: the command and all settings", open=False):
+        with gr.Accordion("Review: the learning rate, the command and all settings", open=False):
+            drawn = gr.HTML(drawn, elem_id="course", css_template=CSS, js_on_load=HOVER)
             command = gr.Code(typed, language="shell", label="The same from a terminal", interactive=False)
             settings = gr.Code(kept, language="yaml", label="Settings as they will be kept", interactive=False)
         wrong = gr.State(None)
         inputs = [name, processes, more, *fields]
-        checked = [verdict, start, command, settings, wrong, *fields]
+        checked = [verdict, start, drawn, command, settings, wrong, *fields]
         gr.on(
             [one.change for one in (name, processes, more, *fields)],
             self._check, [wrong, *inputs], checked, show_progress="hidden", trigger_mode="always_last",
@@ -154,12 +159,13 @@ class _Form:
 
     def _check(self, wrong: str | None, name: str, processes: int, more: str, *values: Any) -> list:
         """What the review shows, and the mark at a field that is wrong."""
-        fault, settings, blame = None, "", None
+        fault, drawn, settings, blame = None, "", "", None
         flags = self._flags(values)
         try:
             further = _words(more)
             parsed = self.recipe.parse([*flags, *_named(self.shared.root, name)])
             settings = recipe.frozen(parsed)
+            drawn = course(parsed["training"], self._rows(parsed["data"], int(processes or 1)))
         except RequestError as error:
             fault = str(error)
             blame = forms.blamed(fault, self.defaults)
@@ -174,11 +180,16 @@ class _Form:
         return [
             f"**Not yet:** {plain(fault)}" if fault else "The settings are complete.",
             gr.update(interactive=not fault),
+            drawn,
             f"{shlex.join(command)}\n\n# the same on several devices\n{shlex.join(launched)}",
             settings,
             blame,
             *marks,
         ]
+
+    def _rows(self, data: Data, processes: int) -> int | None:
+        """The rows that each process trains on in an epoch, where they are known."""
+        return self.rows and math.ceil(min(self.rows, data.max_train_samples or self.rows) / processes)
 
     def _start(self, of: str, chosen: str, name: str, processes: int, more: str, *values: Any) -> tuple:
         if chosen != of:
