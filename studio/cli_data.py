@@ -80,6 +80,8 @@ def _show(told: dict[str, Any], console: Console) -> None:
     classes.add_section()
     classes.add_row("all rows", *(f"{count:,}" for count in told["sizes"].values()))
     console.print(classes)
+    for advice in told["advice"]:
+        console.print(escape(advice), highlight=False)
     rows = Table(*(name for name in ("image", "text", "text_pair") if name in told["rows"][0]), "label")
     for row in told["rows"]:
         rows.add_row(*(escape(row[column.header]) for column in rows.columns[:-1]), escape(", ".join(row["labels"])))

@@ -34,6 +34,8 @@ def prepare(
 class Pictures(torch.utils.data.Dataset):
     """Items {"pixel_values": (3, height, width) floats, "labels": int, or (classes,) floats of 0 and 1 for several}.
 
+    An index beyond the last row counts on from the first: the same picture, varied in another way.
+
     The processor makes every tensor, so that a picture is to the model in training what it is in `pipeline()`; a
     variation is a part of the picture that goes the same way.
     """
@@ -72,13 +74,14 @@ class Pictures(torch.utils.data.Dataset):
 
     def __getitems__(self, indices: list[int]) -> list[dict]:
         """What torch's loader calls for a batch: for small pictures one call of the processor halves the time."""
+        times, indices = (part.tolist() for part in np.divmod(indices, len(self)))
         rows = self._rows[indices]
-        pictures = [self._picture(*row) for row in zip(rows["image"], rows["row_id"], strict=True)]
+        pictures = [self._picture(*row) for row in zip(rows["image"], rows["row_id"], times, strict=True)]
         pixels = self._processor(pictures, return_tensors="pt")["pixel_values"]  # (batch, 3, height, width)
         labels = (self.labels[index] for index in indices)
         return [{"pixel_values": values, "labels": label} for values, label in zip(pixels, labels, strict=True)]
 
-    def _picture(self, image: dict, row_id: str) -> Image.Image:
+    def _picture(self, image: dict, row_id: str, time: int) -> Image.Image:
         try:
             picture = decode(image, self._towards)
         except UnreadablePicture as error:
@@ -90,7 +93,7 @@ class Pictures(torch.utils.data.Dataset):
         if self._variation.repaints and larger > 1:
             size = tuple(round(side / larger) for side in picture.size)
             picture = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        return vary(picture, self._variation, self._seed, int(self._epoch), row_id)
+        return vary(picture, self._variation, self._seed, int(self._epoch), f"{row_id}/{time}" if time else row_id)
 
 
 def collate(items: list[dict]) -> dict[str, torch.Tensor]:

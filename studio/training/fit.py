@@ -59,8 +59,8 @@ def fit(
         else:
             augmentation = _unheeded(augmentation)
         trainer = AugmentedTrainer(
-            learner, training, learnt, processor, run, labels, augmentation=augmentation, strategy=strategy,
-            evaluate_first=start is not None,
+            learner, training, learnt, processor, run, labels, augmentation=augmentation, balance=balance,
+            strategy=strategy, evaluate_first=start is not None,
         )  # fmt: skip
         trainer.events.about = _told(learner, choice)
         for callback in callbacks:

@@ -202,6 +202,22 @@ def test_different_test_rows_and_many_comparisons_are_said(tmp_path):
     assert "2 comparisons are made" in notes
 
 
+def test_the_recall_of_each_class_is_told_where_there_are_few_enough_to_read(tmp_path):
+    folders = [write_run(tmp_path, "one", answers("10" * 20)), write_run(tmp_path, "two", answers("1" * 39 + "0"))]
+    write_run(tmp_path, "new", None)
+    recalls = cli_evaluate.comparison([*folders, tmp_path / "new"])["recalls"]
+    told = {label: [row and (row["recall"], row["support"]) for row in runs] for label, runs in recalls.items()}
+    assert told == {"a": [(1.0, 20), (1.0, 20), None], "b": [(0.0, 20), (0.95, 20), None]}
+    low, high = recalls["b"][1]["intervals"]["recall"]
+    label, none, found, unscored = cli_evaluate.recall_rows(recalls)[1]
+    assert (label, found, unscored) == ("b", f"0.950 ({low:.3f} to {high:.3f})", "") and none.startswith("0.000 (")
+    metrics = folders[0] / "report" / "metrics.json"
+    told = json.loads(metrics.read_text())
+    told["splits"]["test"]["per_class"] = {f"class {at}": {"recall": 1.0, "support": 3} for at in range(20)}
+    metrics.write_text(json.dumps(told))
+    assert cli_evaluate.comparison(folders)["recalls"] == {}
+
+
 def test_a_damaged_report_is_named(tmp_path):
     folders = [write_run(tmp_path, name, answers("10")) for name in ("one", "two")]
     (folders[1] / "report" / "metrics.json").write_text("{")
