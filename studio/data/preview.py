@@ -52,7 +52,7 @@ def preview(flags: list[str], task: str | None = None, thumbnails: Path | None =
     parts = {name: getattr(divided, name) for name in splits.SPLITS}
     train = source.splits["train"]
     is_text = isinstance(data, TextData)
-    order = _spread(codes(labels_of(train)))
+    order = spread(codes(labels_of(train)))
     classes = _classes(parts, divided.labels)
     several = labels_of(train).ndim == 2
     uneven = None if several else lopsided({row["label"]: row["train"] for row in classes})
@@ -114,6 +114,14 @@ def thumbnail(picture: dict) -> Image.Image:
     small.thumbnail((SIDE, SIDE))
     factor = SIDE // max(small.size)
     return small.resize((small.width * factor, small.height * factor), Image.Resampling.NEAREST)
+
+
+def spread(classes: np.ndarray) -> np.ndarray:
+    """Positions of rows: the first of every class, then the second of every class, and so on."""
+    order = np.argsort(classes, kind="stable")
+    place = np.empty(len(classes), int)  # within the class
+    place[order] = np.arange(len(classes)) - np.searchsorted(classes[order], classes[order])
+    return np.lexsort((classes, place))
 
 
 def _parser(group: type[Data]) -> Parser:
@@ -205,11 +213,3 @@ def _pictures(rows: Dataset, order: Sequence[int], labels: list[str], folder: Pa
         file = f"{number:02}.webp"
         thumbnail(row["image"]).save(folder / file)
         yield {"file": file, "name": _name(row["image"]), "labels": _labels(row["label"], labels)}
-
-
-def _spread(classes: np.ndarray) -> np.ndarray:
-    """Positions of rows: the first of every class, then the second of every class, and so on."""
-    order = np.argsort(classes, kind="stable")
-    place = np.empty(len(classes), int)  # within the class
-    place[order] = np.arange(len(classes)) - np.searchsorted(classes[order], classes[order])
-    return np.lexsort((classes, place))

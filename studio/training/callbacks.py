@@ -17,12 +17,14 @@ from accelerate import PartialState
 from rich.console import Console
 from rich.file_proxy import FileProxy
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch.utils.data import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy
 
 from studio import overfit, stopping
 from studio.data.images import Pictures
+from studio.data.words import VariedTexts
 from studio.errors import RunError
 from studio.launch import Tee
 from studio.runs import ASIDE, Run, step_of, write_manifest
@@ -86,22 +88,22 @@ class Events(TrainerCallback):
 
 
 class NewEpoch(TrainerCallback):
-    """Tells the training pictures and the order of rows which epoch it is.
+    """Tells varied training rows and the order of rows which epoch it is.
 
-    With several processes nobody else tells the pictures, nor the order in an epoch that a resume has cut short
+    With several processes nobody else tells the rows, nor the order in an epoch that a resume has cut short
     (accelerate 1.15, where what skips the first batches hides the sampler).
     """
 
-    def __init__(self, pictures: Pictures | None):
-        self.pictures = pictures
+    def __init__(self, rows: Dataset):
+        self.rows = rows if isinstance(rows, Pictures | VariedTexts) else None
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, train_dataloader=None, **kwargs
     ):
         epoch = int(state.epoch or 0)
         train_dataloader.set_epoch(epoch)
-        if self.pictures is not None:
-            self.pictures.set_epoch(epoch)
+        if self.rows is not None:
+            self.rows.set_epoch(epoch)
 
 
 class SealCheckpoints(TrainerCallback):

@@ -18,14 +18,14 @@ def cross_entropy(
 
     Args:
         outputs: has logits of shape (batch, classes).
-        labels: class ids of shape (batch,).
+        labels: class ids of shape (batch,), or the share of each class (batch, classes), as mixed pictures have them.
         num_items_in_batch: rows in the whole step, over all accumulated batches and processes; the rows of this
             batch when None. Leaving the division to the model is wrong for BERT, ResNet and others, whose forward
             takes **kwargs and ignores this number.
     """
     logits = outputs["logits"].float()
     total = functional.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="sum")
-    return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
+    return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
 
 def binary_cross_entropy(
@@ -38,7 +38,7 @@ def binary_cross_entropy(
 
     Args:
         outputs: has logits of shape (batch, classes).
-        labels: ones and zeros of shape (batch, classes).
+        labels: ones and zeros of shape (batch, classes), or what lies between in mixed pictures.
         num_items_in_batch: labels in the whole step, over all accumulated batches and processes, as the Trainer
             counts them: rows times classes. Those of this batch when None.
         label_smoothing: ones and zeros are drawn towards one half by this share of the way.

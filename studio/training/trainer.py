@@ -32,6 +32,7 @@ from transformers.utils import logging
 from studio import events
 from studio.config import Balance, Strategy, Training
 from studio.data.images import Pictures
+from studio.data.words import VariedTexts
 from studio.errors import RequestError, RunError
 from studio.evaluation import metrics, modules, multilabel
 from studio.runs import ASIDE, Run, manifest_fault, size_bytes
@@ -111,7 +112,7 @@ class StudioTrainer(Trainer):
         rows_per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
         self.events = Events(run, rows_per_step)
         counts = None if several else label_counts(truth)
-        unknown = processor.unk_token_id if isinstance(tokens["train"], datasets.Dataset) else None
+        unknown = processor.unk_token_id if isinstance(tokens["train"], datasets.Dataset | VariedTexts) else None
         self.diagnosis = Diagnosis(run, labels, counts, training.metric_for_best_model, unknown, natural=balance.idle)
         super().__init__(
             model=network,
@@ -132,7 +133,7 @@ class StudioTrainer(Trainer):
             self.add_callback(StopWhenFitted())
         if training.early_stopping_patience:
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
-        self.add_callback(NewEpoch(tokens["train"] if pictures else None))
+        self.add_callback(NewEpoch(tokens["train"]))
         self.average = self._average()
         self.add_callback(SettleFirst(self))
         self.remove_callback(PrinterCallback)
@@ -367,13 +368,15 @@ class StudioTrainer(Trainer):
         return loader
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
-        if not isinstance(self.train_dataset, datasets.Dataset):
+        if not isinstance(self.train_dataset, datasets.Dataset | VariedTexts):
             if self.deal is None:
                 return super()._get_train_sampler(train_dataset)
             varied = len(self.train_dataset) if isinstance(self.train_dataset, Pictures) else 0
             return Shuffled(self.deal, varied, self.args.seed)
+        varied = isinstance(self.train_dataset, VariedTexts)
+        lengths = self.train_dataset.lengths if varied else self.train_dataset["length"][:]
         rows = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return LengthGrouped(self.train_dataset["length"][:], rows, self.args.seed, self.deal)
+        return LengthGrouped(lengths, rows, self.args.seed, self.deal)
 
     def num_examples(self, dataloader: DataLoader) -> int:
         """The rows of an epoch, which the Trainer asks for where it counts those it has trained on."""

@@ -78,6 +78,7 @@ def test_the_difference_is_that_of_the_scores():
     assert found.only_first == ((first == truth) & (second != truth)).sum()
 
 
+@pytest.mark.slow
 def test_the_intervals_are_those_of_rows_drawn_one_by_one():
     chance = np.random.default_rng(2)
     truth = chance.integers(0, 2, 200)

@@ -122,6 +122,18 @@ def test_lora_trains_small_matrices_and_ends_as_a_standard_model_that_answers_th
     assert learner.evaluate()["eval_loss"] == pytest.approx(scores[-1]["eval_loss"], abs=1e-4)
 
 
+@pytest.mark.parametrize("family", ["bert", "timm"])
+def test_from_scratch_nothing_pretrained_is_left(family):
+    one = network(family)
+    before = weights(one)
+    strategies.start_anew(one, seed=7)
+    kernels = {name for name, p in one.named_parameters() if p.ndim > 1}
+    assert kernels <= changed(before, one.state_dict())
+    again = network(family)
+    strategies.start_anew(again, seed=7)
+    assert not changed(weights(one), weights(again))
+
+
 def test_more_blocks_than_there_are_is_refused():
     with pytest.raises(RequestError, match="--trained_blocks 2: this network has 2 blocks"):
         strategies.train_last_blocks(network(), 2)
