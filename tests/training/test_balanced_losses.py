@@ -46,6 +46,14 @@ def test_focal_loss_with_gamma_0_is_cross_entropy_in_values_and_gradients(smooth
     same(value_and_gradient(balanced_binary_cross_entropy, MARKS, **focal), plain(True, smoothing))
 
 
+def test_mixed_rows_count_by_the_weights_of_their_classes_in_their_shares():
+    weights = balancing.class_weights(IDS.numpy(), 4)
+    mixed = 0.7 * functional.one_hot(IDS, 4).float() + 0.3 * functional.one_hot(IDS.flip(0), 4).float()
+    wanted = functional.cross_entropy(LOGITS, mixed, weight=weights, reduction="sum").item() / 12
+    loss = balancing.loss(Balance(class_weights="balanced"), IDS.numpy(), 4)
+    assert loss({"logits": LOGITS}, mixed).item() == pytest.approx(wanted, rel=1e-5)
+
+
 def test_focal_loss_is_as_by_hand():
     logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])
     p = [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(1))]

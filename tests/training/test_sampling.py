@@ -10,8 +10,7 @@ from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 
 from studio.config import Balance
-from studio.data.augment import VARIATIONS
-from studio.data.images import Pictures
+from studio.data.augment import PRESETS
 from studio.training.callbacks import NewEpoch
 from studio.training.sampling import Deal, LengthGrouped, Shuffled
 from tests.training import scaling
@@ -104,7 +103,7 @@ def test_two_processes_share_one_order_also_where_a_resume_has_skipped_batches(k
 
 def test_repetitions_of_a_picture_are_varied_in_other_ways():
     rows = scaling.rows("vit", 4)
-    varied = Pictures(rows._rows, rows._processor, next(name for name in VARIATIONS if name != "none"))
+    varied = rows.varied(PRESETS["medium", True], seed=0)
     one, again, other = (varied[at]["pixel_values"] for at in (1, 1, 5))
     assert torch.equal(one, again) and not torch.equal(one, other)
     assert varied[5]["labels"] == varied[1]["labels"]
