@@ -45,7 +45,7 @@ def test_one_batch_is_learnt_by_heart_under_a_plain_loss():
 def test_a_remedy_is_named_from_ten_times_the_rows_on():
     told = lopsided({"common": 1_000, "usual": 600, "rare": 100, "absent": 0})
     assert told.title == "'common' has 10 times as many training rows as 'rare' (1,000 against 100)"
-    assert "--class_weights balanced" in told.remedy and "recall of 'rare'" in told.remedy
+    assert "--sampling balanced" in told.remedy and "recall of 'rare'" in told.remedy
     assert lopsided({"common": 999, "rare": 100}) is None and lopsided({}) is None
 
 
@@ -56,6 +56,6 @@ def test_a_preview_and_the_page_name_the_remedy(tmp_path):
         return preview([f"--dataset_name={tmp_path / name}"])
 
     uneven = told("uneven.csv", *["a"] * 190, *["b"] * 10)
-    assert "--class_weights balanced" in uneven["advice"][0]
-    assert "look at this first" in view.headline("t", uneven) and "--class_weights" in view.warnings(uneven)
+    assert "--sampling balanced" in uneven["advice"][0]
+    assert "look at this first" in view.headline("t", uneven) and "--sampling balanced" in view.warnings(uneven)
     assert told("even.csv", *["a"] * 60, *["b"] * 40)["advice"] == []

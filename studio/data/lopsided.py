@@ -12,6 +12,9 @@ def lopsided(rows: Mapping[str, int]) -> Advice | None:
 
     Of several labels per row nothing is said: nearly each of them is rarer than its absence, and the threshold from
     which on one is given is chosen on the validation rows.
+
+    What is named is what helped most where 60 steps had to do on 1,705 sentences, 85 of them positive: recall of these
+    0.00 as they are and with weights, 0.31 with adjusted logits, 0.62 with balanced sampling.
     """
     present = {label: count for label, count in rows.items() if count}
     if not present:
@@ -24,6 +27,6 @@ def lopsided(rows: Mapping[str, int]) -> Advice | None:
         f"{most!r} has {present[most] / present[least]:.0f} times as many training rows as {least!r} "
         f"({present[most]:,} against {present[least]:,})",
         f"A model may hardly ever answer {least!r} then, and still be right most of the time. Train once as it is and "
-        f"once with --class_weights balanced, which lets every class count the same; Compare shows what that does to "
+        f"once with --sampling balanced, which shows it every class equally often; Compare shows what that does to "
         f"the recall of {least!r}. More rows of it help most.",
     )

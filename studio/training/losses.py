@@ -74,7 +74,7 @@ def balanced_cross_entropy(
             https://arxiv.org/abs/1708.02002). The weight itself is trained through.
     """
     logits = outputs["logits"].float() + shift.to(labels.device)
-    targets = labels if labels.ndim == 2 else functional.one_hot(labels, logits.shape[-1])  # (batch, classes)
+    targets = labels if labels.is_floating_point() else functional.one_hot(labels, logits.shape[-1])  # (batch, classes)
     total = _weighed(logits.log_softmax(dim=-1), targets * weights.to(labels.device), gamma, label_smoothing)
     return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 

@@ -129,7 +129,7 @@ def _sizes(items: Items, rows: np.ndarray) -> Iterator[Finding]:
         title = f"{items.names[most]!r} has {times:.0f} times as many rows as {items.names[least]!r}"
         remedy = (
             f"Always answering {items.names[most]!r} would be right for {share:.0%} of the rows: judge by macro F1, "
-            "not by accuracy, add rows of the rare classes, and try --class_weights balanced in training."
+            "not by accuracy, add rows of the rare classes, and try --sampling balanced in training."
         )
         order = present[np.argsort(rows[present], kind="stable")]
         shown = dict.fromkeys([*order[: EXAMPLES - 1].tolist(), int(most)])
