@@ -29,7 +29,7 @@ def finetune(
     from studio.models import build
     from studio.training.fit import fit
 
-    network, tokenizer = build.text_classifier(model, splits.labels, training.seed)
+    network, tokenizer = build.text_classifier(model, splits.labels, training.seed, splits.train, run)
     tokens = text.tokenise(splits, tokenizer, data.max_seq_length, augmentation, training.seed)
     trainer = fit(network, tokenizer, tokens, splits.labels, run, data, augmentation, strategy, balance, training)
     return finish(trainer, tokens, splits, run)

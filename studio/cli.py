@@ -16,7 +16,7 @@ from rich.table import Table
 
 from studio import cli_check, cli_data, cli_evaluate, cli_explain, cli_jobs, cli_report, launch
 from studio.errors import RequestError, RunError, redacted
-from studio.models.folder import model_folder
+from studio.model_folder import model_folder
 
 if TYPE_CHECKING:
     from studio.predictor import Prediction

@@ -14,7 +14,7 @@ from studio import cli_jobs, launch
 from studio.errors import RequestError
 from studio.evaluation import coloured
 from studio.evaluation.explanation import Explanation, PictureExplanation, TextExplanation
-from studio.models.folder import model_folder
+from studio.model_folder import model_folder
 from studio.runs import write_whole
 
 if TYPE_CHECKING:

@@ -121,7 +121,8 @@ def settle_hub(names: Iterable[str | None]) -> None:
 
     The libraries would try again for half a minute; offline they take what is cached or fail immediately.
     """
-    on_hub = [name for name in names if name and not name.startswith(("sample:", "timm:")) and not Path(name).exists()]
+    here = ("sample:", "timm:", "baseline:")
+    on_hub = [name for name in names if name and not name.startswith(here) and not Path(name).exists()]
     if not on_hub or os.environ.get("HF_HUB_OFFLINE"):
         return
     request = urllib.request.Request(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), method="HEAD")

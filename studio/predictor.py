@@ -24,9 +24,10 @@ from transformers import (
     PreTrainedModel,
 )
 
+import studio.models  # noqa: F401  the Auto classes learn the studio's own architectures
 from studio.data.decode import UnreadablePicture, decode
 from studio.errors import RequestError, RunError
-from studio.models.folder import model_folder
+from studio.model_folder import model_folder
 
 Picture = Path | str | bytes | Image.Image
 Text = str | tuple[str, str] | dict[str, str]  # a dict has the keys text and text_pair, as in transformers' pipeline

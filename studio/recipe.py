@@ -20,7 +20,7 @@ from studio import dry_run, failures, heartbeat, launch, overfit, stopping
 from studio.config import Data, ModelChoice, Output, Training
 from studio.errors import RequestError, RunError, redacted
 from studio.fields import Parser, Settings, read_yaml, specs, to_flags, to_yaml
-from studio.models.folder import located
+from studio.model_folder import BASELINES, located
 from studio.runs import Run, new_folder
 from studio.stopping import REQUEST, SIGNALS, Stopped
 from studio.trainer_arguments import trainer_arguments
@@ -66,6 +66,8 @@ class Recipe:
             defaults |= self.sample_data
             if "model_name_or_path" not in given:
                 defaults |= self.sample_model
+        if given.get("model_name_or_path") in BASELINES:
+            defaults.pop("learning_rate", None)  # that of a recipe is for the weights that it starts from
         about = (
             f"{self.run.__globals__['__doc__']}\n"
             "Settings can also stand in a YAML file: --config FILE (flags win). Every field of transformers'\n"

@@ -23,7 +23,7 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
         "schedules",
         "jobs",
         "export.hub",
-        "models.folder",
+        "model_folder",
     }
     | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
     | {

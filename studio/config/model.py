@@ -17,8 +17,8 @@ class ModelChoice(Settings):
 
     model_name_or_path: str = arg(
         "sample:minilm",
-        "a model on the Hub, a model folder, a sample (sample:minilm, sample:efficientnet_lite0) "
-        "or timm:ARCHITECTURE for fresh weights",
+        "a model on the Hub, a model folder, a sample (sample:minilm, sample:efficientnet_lite0), timm:ARCHITECTURE "
+        "for fresh weights, or a small network to compare with (baseline:lstm, baseline:cnn)",
         path=True,
     )
     model_revision: str | None = arg(None, "branch, tag or commit of a Hub model", advanced=True)

@@ -1,7 +1,9 @@
 """What a model costs: parameters, disk, arithmetic, memory and time on this device, layer by layer."""
 
+import math
 import platform
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,18 @@ _TOGETHER = 10  # timings of a batch
 _FEWEST, _PATIENCE_S = 3, 5.0  # timings at least; seconds after which there are enough
 
 
-# torch knows the arithmetic of attention on GPUs only
-_ON_CPUS = {
+def _products(inputs: torch.Size, weights: Sequence[torch.Size]) -> int:
+    """Of a recurrent layer: each of (steps, batch) vectors with each of its matrices."""
+    return 2 * inputs[0] * inputs[1] * sum(math.prod(weight) for weight in weights if len(weight) == 2)
+
+
+# torch knows the arithmetic of attention on GPUs only, and that of an LSTM nowhere
+_UNKNOWN_TO_TORCH = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda query, key, value, *_, **__: sdpa_flop_count(
         query, key, value
-    )
+    ),
+    torch.ops.aten.mkldnn_rnn_layer: lambda inputs, *weights, **__: _products(inputs, weights[:2]),
+    torch.ops.aten._cudnn_rnn: lambda inputs, weights, *_, **__: _products(inputs, weights),
 }
 
 
@@ -77,7 +86,7 @@ def _item(predictor: Predictor) -> tuple[Text | Picture, str]:
 
 def _flops(predictor: Predictor, item: Text | Picture) -> dict[str, int]:
     """Of one item by the name of the module; "" is the whole network."""
-    with FlopCounterMode(display=False, custom_mapping=_ON_CPUS) as counter:
+    with FlopCounterMode(display=False, custom_mapping=_UNKNOWN_TO_TORCH) as counter:
         predictor.logits([item])
     outermost = type(predictor.network).__name__
     found = {"": counter.get_total_flops()}

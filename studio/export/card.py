@@ -23,17 +23,26 @@ _SETTLED = ("learning_rate", "precision")
 
 _COSTS = "## Size and speed"
 
+_NEEDS_STUDIO = """
+Its architecture is the studio's own: transformers knows it after `import studio.models`, where the studio is installed.
+"""
+_IMPORTED = "import studio.models\n"
+
 # Where the output of a run lies says nothing of the model, and is nobody's business.
 _UNTOLD = {field.name for field in dataclasses.fields(Output)}
 
 
-def write(folder: Path, *, metrics: dict[str, Any], settings: dict[str, Any], origin: str) -> None:
+def write(
+    folder: Path, *, metrics: dict[str, Any], settings: dict[str, Any], origin: str, own_architecture: bool = False
+) -> None:
     """Writes README.md into the model folder.
 
-    `metrics` is the content of metrics.json, `settings` that of config.yaml, `origin` the short name of the data.
-    Folders of this machine are not named, and nothing in a label or a name acts as markup.
+    `metrics` is the content of metrics.json, `settings` that of config.yaml, `origin` the short name of the data. A
+    model of an `own_architecture` of the studio needs the studio's code. Folders of this machine are not named, and
+    nothing in a label or a name acts as markup.
     """
-    card = ModelCard(f"---\n{_metadata(metrics, settings, origin).to_yaml()}\n---\n{_text(metrics, settings, origin)}")
+    text = _text(metrics, settings, origin, own_architecture)
+    card = ModelCard(f"---\n{_metadata(metrics, settings, origin).to_yaml()}\n---\n{text}")
     write_whole(folder / "README.md", card.content)
 
 
@@ -78,15 +87,15 @@ def _metadata(metrics: dict[str, Any], settings: dict[str, Any], origin: str) ->
     )
 
 
-def _text(metrics: dict[str, Any], settings: dict[str, Any], origin: str) -> str:
+def _text(metrics: dict[str, Any], settings: dict[str, Any], origin: str, own_architecture: bool) -> str:
     test, train = metrics["splits"]["test"], metrics["train"]
     kind = _kind(metrics, settings)
     number = "any" if "threshold" in metrics else "one"
     return f"""
 # {_inline(_title(settings, origin))}
 
-Gives a {kind} {number} of {len(metrics["labels"])} labels. It starts from {_inline(_model(settings))} and was
-fine-tuned on {train["samples"]:,} labelled rows of {_inline(origin)}.
+Gives a {kind} {number} of {len(metrics["labels"])} labels.
+{_begun(settings)} on {train["samples"]:,} labelled rows of {_inline(origin)}.
 
 ## Results
 
@@ -99,9 +108,9 @@ By class:
 {_table(("label", "precision", "recall", "F1", "test rows"), _class_rows(test["per_class"]))}
 
 ## How to use
-
+{_NEEDS_STUDIO if own_architecture else ""}
 ```python
-from transformers import pipeline
+{_IMPORTED if own_architecture else ""}from transformers import pipeline
 
 classify = pipeline("{metrics["task"]}", model="{hub.HERE}")
 {_example(metrics, kind)}
@@ -125,6 +134,16 @@ classify = pipeline("{metrics["task"]}", model="{hub.HERE}")
 
 {train["steps"]:,} steps. The checkpoint with the best validation {_inline(metrics["metric_for_best_model"])} was kept.
 """
+
+
+def _begun(settings: dict[str, Any]) -> str:
+    """What the model was before it met the data."""
+    name = _inline(_model(settings))
+    return f"It is {name}, trained from scratch" if _is_fresh(settings) else f"It starts from {name} and was fine-tuned"
+
+
+def _is_fresh(settings: dict[str, Any]) -> bool:
+    return settings["model_name_or_path"].startswith(("timm:", "baseline:"))
 
 
 def _kind(metrics: dict[str, Any], settings: dict[str, Any]) -> str:
@@ -219,7 +238,7 @@ def _model(settings: dict[str, Any]) -> str:
 
 def _title(settings: dict[str, Any], origin: str) -> str:
     model = _told(_model(settings)).split("/")[-1]
-    return f"{model} fine-tuned on {_told(origin)}"
+    return f"{model} {'trained' if _is_fresh(settings) else 'fine-tuned'} on {_told(origin)}"
 
 
 def _inline(value: Any) -> str:

@@ -7,6 +7,7 @@ from rich.console import Console
 from studio.data.splits import Splits
 from studio.evaluation import pages, report, sentences, show, views
 from studio.export import card
+from studio.models.baselines import Baseline
 from studio.runs import Run
 from studio.training.trainer import StudioTrainer
 
@@ -40,7 +41,8 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
         trainer.save_model(str(folder))
         if run.writes:
             found.save(run.report)
-            card.write(folder, metrics=found.metrics, settings=settings, origin=splits.origin)
+            own = isinstance(trainer.model, Baseline)
+            card.write(folder, metrics=found.metrics, settings=settings, origin=splits.origin, own_architecture=own)
     if run.writes and not run.rehearsal:
         _draw(found, splits, run)
         show.show(found.metrics, Console(file=sys.stdout))

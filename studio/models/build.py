@@ -1,4 +1,4 @@
-"""The network a recipe trains, with its tokenizer or image processor: pretrained, a sample, or fresh from timm.
+"""The network a recipe trains, with its tokenizer or image processor: pretrained, a sample, or fresh.
 
 Weights are read from safetensors only and a model's own code is never run.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import yaml
+from datasets import Dataset
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -21,28 +22,40 @@ from transformers import (
     TimmWrapperConfig,
     TimmWrapperForImageClassification,
     TimmWrapperImageProcessor,
+    ViTImageProcessor,
     set_seed,
 )
 from transformers.utils import logging
 
 from studio import launch, samples
 from studio.config import ImageData, ModelChoice
+from studio.data import alike
 from studio.errors import RequestError
-from studio.models import pooling
+from studio.model_folder import CHOICES, located, refuse_own_code
+from studio.models import pooling, vocabulary
+from studio.models.baselines import CnnConfig, CnnForImageClassification, LstmConfig, LstmForSequenceClassification
 from studio.models.dropping import set_rates, timm_rates
-from studio.models.folder import CHOICES, located, refuse_own_code
+from studio.runs import Run, write_whole
+
+_SMALL = 64  # pixels each way, to a small CNN that is told nothing else
 
 
-def text_classifier(model: ModelChoice, labels: list[str], seed: int) -> tuple[PreTrainedModel, Any]:
+def text_classifier(
+    model: ModelChoice, labels: list[str], seed: int, train: Dataset | None = None, run: Run | None = None
+) -> tuple[PreTrainedModel, Any]:
     """An encoder with a classification head for `labels`, fresh from `seed`, and its tokenizer.
+
+    A baseline learns its words from the texts of `train` and keeps them in the folder of `run`, for when it is resumed.
 
     Raises:
         RequestError: there is no such model, it is not a text encoder, or it cannot be loaded safely.
     """
     set_seed(seed)
     name = model.model_name_or_path
-    if name.startswith("timm:") or name == "sample:efficientnet_lite0":
+    if name.startswith("timm:") or name in ("sample:efficientnet_lite0", "baseline:cnn"):
         raise RequestError(f"--model_name_or_path {name} is an image model: a text recipe needs a text encoder")
+    if name == "baseline:lstm":
+        return _lstm(model, labels, train, run)
     network, tokenizer = _pretrained(model, labels, AutoModelForSequenceClassification, AutoTokenizer)
     _settle_limits(network, tokenizer)
     if pooling.averages(Path(network.name_or_path)):
@@ -65,12 +78,32 @@ def image_classifier(model: ModelChoice, labels: list[str], data: ImageData, see
         if launch.rank() == 0:
             print(f"  {name} starts from random weights; names like timm/resnet18.a1_in1k on the Hub are pretrained")
         return _timm(name.removeprefix("timm:"), labels, kwargs, data.image_size, crop_pct=1.0)
-    if name == "sample:minilm":
-        raise RequestError("--model_name_or_path sample:minilm is a text encoder: an image recipe needs an image model")
+    if name == "baseline:cnn":
+        side = data.image_size or _SMALL
+        config = CnnConfig(**_label_maps(labels))
+        set_rates(config, model)
+        return CnnForImageClassification(config), ViTImageProcessor(size={"height": side, "width": side})
+    if name in ("sample:minilm", "baseline:lstm"):
+        raise RequestError(f"--model_name_or_path {name} is a text encoder: an image recipe needs an image model")
     network, processor = _pretrained(model, labels, AutoModelForImageClassification, AutoImageProcessor)
     if data.image_size:
         _set_image_size(network, processor, data.image_size)
     return network, processor
+
+
+def _lstm(model: ModelChoice, labels: list[str], train: Dataset, run: Run) -> tuple[PreTrainedModel, Any]:
+    """An LSTM with the vocabulary that its run has, or now gets from the training texts."""
+    file = run.folder / "tokenizer.json"
+
+    def words() -> str:
+        if not file.exists():
+            write_whole(file, vocabulary.learned(alike.texts(train)))
+        return file.read_text(encoding="utf-8")
+
+    tokenizer = vocabulary.tokenizer(launch.from_rank_zero(words))
+    config = LstmConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **_label_maps(labels))
+    set_rates(config, model)
+    return LstmForSequenceClassification(config), tokenizer
 
 
 def _pretrained(model: ModelChoice, labels: list[str], network_class: Any, processor_class: Any) -> tuple[Any, Any]:
@@ -155,7 +188,7 @@ def _why_not_loaded(name: str, error: Exception) -> str:
     text = " ".join(str(error).split())
     if Path(name).is_dir():
         return f"the model folder {name} cannot be loaded: {text[:300]}"
-    choices = f"A local model folder, a run folder and the samples {CHOICES} need no Hub"
+    choices = f"Model folders, run folders, {CHOICES} need no Hub"
     if "gated" in text or "401" in text or "403" in text:
         return (
             f"{name} is private or needs its terms accepted on the Hub: log in by `hf auth login` or set HF_TOKEN. "
@@ -252,6 +285,9 @@ def _timm(
     )
     try:
         network = TimmWrapperForImageClassification(config)
+        # transformers gives every layer the same spread (5.23); an architecture's own start is what lets it learn
+        own = timm.create_model(architecture, num_classes=len(labels), **kwargs)
+        network.timm_model.load_state_dict(own.state_dict())
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise RequestError(f"timm cannot build {architecture} with {kwargs}: {' '.join(str(error).split())}") from error
     config.num_features = network.timm_model.num_features

@@ -17,7 +17,7 @@ import httpx2
 from studio.errors import RequestError, RunError
 from studio.evaluation import explanation
 from studio.evaluation.explanation import Explanation
-from studio.models.folder import model_folder
+from studio.model_folder import model_folder
 from studio.serving.api import MOST_BYTES
 from studio.serving.guard import TOKEN
 from studio.serving.tied import Tied

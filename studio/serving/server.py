@@ -20,7 +20,7 @@ import uvicorn
 
 from studio import launch
 from studio.errors import RequestError, RunError
-from studio.models.folder import model_folder
+from studio.model_folder import model_folder
 from studio.serving.api import create_app
 from studio.serving.guard import LOOPBACK, TOKEN
 from studio.serving.model import Model

@@ -50,7 +50,7 @@ def choose(
     reasons = []
     name = strategy.strategy
     if name == "auto":
-        name, why = _suited(rows, validation_rows, classes, accuracy)
+        name, why = _suited(network, rows, validation_rows, classes, accuracy)
         reasons.append(why)
     epochs, rate = training.num_train_epochs, training.learning_rate
     if rate is None:
@@ -74,11 +74,15 @@ def remember(run: Run, choice: Choice, **more: Any) -> None:
     (run.folder / "strategy.json").write_text(json.dumps(dataclasses.asdict(choice) | more, indent=2) + "\n")
 
 
-def _suited(rows: int, validation_rows: int, classes: int, accuracy: float | None) -> tuple[str, str]:
+def _suited(
+    network: nn.Module, rows: int, validation_rows: int, classes: int, accuracy: float | None
+) -> tuple[str, str]:
     """A strategy, and why it."""
     data = f"{rows:,} training rows of {classes} classes"
+    if accuracy is None and not network.name_or_path:
+        return "scratch", f"scratch: the network starts from random weights, so that all of it has to learn ({data})"
     if accuracy is None:
-        return "full", f"full: the network starts from random weights, so that all of it has to learn ({data})"
+        return "full", f"full: the network cannot be probed, so that all of it learns ({data})"
     seen = f"a linear classifier on the frozen network is right on {100 * accuracy:.0f} % of rows it had not seen"
     if (1 - accuracy) * validation_rows < _ERRORS:
         return "features", (

@@ -100,6 +100,17 @@ def test_the_example_is_code(tmp_path):
     assert "photo.jpg" in code
 
 
+def test_a_model_of_an_own_architecture_says_what_has_to_be_imported_before(tmp_path):
+    settings = SETTINGS | {"model_name_or_path": "baseline:lstm"}
+    card.write(tmp_path, metrics=GOOD, settings=settings, origin="reviews.csv", own_architecture=True)
+    text = (tmp_path / "README.md").read_text()
+    code = re.search(r"```python\n(.+?)```", text, re.DOTALL).group(1)
+    compile(code, "card", "exec")
+    assert code.startswith("import studio.models\nfrom transformers import pipeline\n")
+    assert "It is baseline:lstm, trained from scratch on 6,000 labelled rows of reviews.csv." in text
+    assert "studio" not in written(tmp_path).text  # one that transformers knows
+
+
 def test_a_model_of_several_labels_tells_its_threshold_and_how_to_use_it(tmp_path):
     truth = np.random.default_rng(0).random((200, 3)) < [0.5, 0.3, 0.1]
     given = truth ^ (np.random.default_rng(1).random((200, 3)) < 0.05)

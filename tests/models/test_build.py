@@ -142,7 +142,9 @@ def test_a_run_folder_stands_for_its_model(tiny_bert, tmp_path):
     [
         ("sample:bart", "there is no such sample; there are sample:minilm"),
         ("./nowhere", "there is no such folder"),
+        ("baseline:gru", "there is no such baseline; there are .*baseline:lstm"),
         ("sample:efficientnet_lite0", "is an image model"),
+        ("baseline:cnn", "is an image model"),
         ("timm:resnet18", "is an image model"),
         ("google-bert/bert-base-uncased", "google-bert/bert-base-uncased is not in the cache.*sample:minilm"),
     ],
@@ -159,6 +161,7 @@ def test_a_text_model_that_cannot_be_had_is_named_with_what_can(name, message):
         ("timm:resnet18", {"model_kwargs": "{depht: 3}"}, "timm cannot build resnet18"),
         ("timm:resnet18", {"model_kwargs": "[1]"}, "must be a mapping"),
         ("sample:minilm", {}, "is a text encoder"),
+        ("baseline:lstm", {}, "is a text encoder"),
     ],
 )
 def test_an_image_model_that_cannot_be_built_is_explained(name, more, message):

@@ -215,7 +215,7 @@ def test_what_is_given_is_never_overruled_and_what_is_left_open_is_told_with_rea
     given = Training(num_train_epochs=3, learning_rate=1e-5)
     said = auto.choose(Strategy(strategy="full"), given, network(), 500, 50, 3, None)
     assert (said.strategy, said.num_train_epochs, said.learning_rate, said.reasons) == ("full", 3, 1e-5, [])
-    assert auto.choose(Strategy(), Training(), network(), 500, 50, 3, None).strategy == "full"
+    assert auto.choose(Strategy(), Training(), network(), 500, 50, 3, None).strategy == "scratch"
 
 
 def test_a_probe_that_errs_too_seldom_to_see_a_gain_is_left_as_it_is():

@@ -1,6 +1,6 @@
 """Which model? A short list of those worth trying first; every other Hub id or model folder is taken as well.
 
-Sizes, languages and licences as the models' cards on the Hub state them.
+Sizes, languages and licences as the models' cards on the Hub state them; what starts from scratch is one's own.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Known:
-    """A pretrained model; `millions` are its parameters."""
+    """A model to start from; `millions` are its parameters."""
 
     name: str
     task: str
@@ -20,8 +20,10 @@ class Known:
 
 
 _TEXT, _IMAGE = "text-classification", "image-classification"
+_OWN = "your own weights"
 MODELS = [
     Known("sample:minilm", _TEXT, "MiniLM-L6", 22.7, "English", "Apache-2.0", "quick first results; comes along"),
+    Known("baseline:lstm", _TEXT, "LSTM from scratch", 2.9, "any language", _OWN, "is a big one worth it?"),
     Known("distilbert/distilbert-base-uncased", _TEXT, "DistilBERT", 67, "English", "Apache-2.0", "small and good"),
     Known("google-bert/bert-base-uncased", _TEXT, "BERT base", 110, "English", "Apache-2.0", "the classic"),
     Known("FacebookAI/roberta-base", _TEXT, "RoBERTa base", 125, "English", "MIT", "better than BERT, same cost"),
@@ -36,6 +38,9 @@ MODELS = [
         *("sample:efficientnet_lite0", _IMAGE, "EfficientNet-Lite0"),
         *(4.7, "", "Apache-2.0", "quick first results; comes along"),
     ),
+    Known("baseline:cnn", _IMAGE, "Small CNN from scratch", 1.2, "", _OWN, "is a big one worth it?"),
+    Known("timm:resnet18", _IMAGE, "ResNet-18 from scratch", 11.2, "", _OWN, "many pictures that are no photos"),
+    Known("timm:resnet34", _IMAGE, "ResNet-34 from scratch", 21.3, "", _OWN, "the same, and more of them"),
     Known(
         "timm/mobilenetv3_small_100.lamb_in1k", _IMAGE, "MobileNet v3 small", 2.5, "", "Apache-2.0", "tiny, for CPUs"
     ),

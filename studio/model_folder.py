@@ -8,7 +8,8 @@ from typing import Any
 from studio import samples
 from studio.errors import RequestError
 
-CHOICES = "sample:minilm (text) and sample:efficientnet_lite0 (images)"
+CHOICES = "sample:minilm and baseline:lstm (text), sample:efficientnet_lite0 and baseline:cnn (images)"
+BASELINES = ("baseline:lstm", "baseline:cnn")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -16,12 +17,16 @@ def located(name: str) -> str:
     """What from_pretrained takes for --model_name_or_path: a checked folder, or `name` as an id on the Hub.
 
     Raises:
-        RequestError: an unknown sample, a folder that is missing or not safe, or the Hub is known to be out of reach
-            and the model is not in its cache.
+        RequestError: an unknown sample or baseline, a folder that is missing or not safe, or the Hub is known to be out
+            of reach and the model is not in its cache.
     """
     if name.startswith("sample:"):
         if name not in samples.HUB_IDS:
             raise RequestError(f"--model_name_or_path {name}: there is no such sample; there are {CHOICES}")
+        return name
+    if name.startswith("baseline:"):
+        if name not in BASELINES:
+            raise RequestError(f"--model_name_or_path {name}: there is no such baseline; there are {CHOICES}")
         return name
     folder = Path(name).expanduser()
     if folder.is_dir() or name.startswith((".", "/", "~")) or name.count("/") > 1:
@@ -32,7 +37,7 @@ def located(name: str) -> str:
         if not isinstance(try_to_load_from_cache(name, "config.json"), str):
             raise RequestError(
                 f"the Hub is out of reach and {name} is not in the cache. Without it there are model folders, run "
-                f"folders and the samples: {CHOICES}"
+                f"folders and {CHOICES}"
             )
     return name
 
