@@ -9,7 +9,7 @@ import statistics
 from typing import Any
 
 from studio import dry_run, events, launch
-from studio.config import Data, ImageData, Training
+from studio.config import Augmentation, Balance, Data, Training
 from studio.config.training import OF_SCHEDULES
 from studio.fields import Settings
 from studio.runs import Run
@@ -28,8 +28,9 @@ def shorten(groups: dict[str, Settings]) -> dict[str, Settings]:
 
 def _alone(group: Settings, batch: int) -> Settings:
     if isinstance(group, Data):
-        unvaried = {"augmentation": "none"} if isinstance(group, ImageData) else {}
-        return dataclasses.replace(group, max_train_samples=batch * launch.world_size(), **unvaried)
+        return dataclasses.replace(group, max_train_samples=batch * launch.world_size())
+    if isinstance(group, Augmentation | Balance):
+        return type(group)()  # varies nothing; a plain loss, whose size tells whether the rows are learnt
     if not isinstance(group, Training):
         return group
     alone = dataclasses.replace(

@@ -56,8 +56,29 @@ def test_own_pictures_get_a_pretrained_model_and_its_own_size():
 @pytest.mark.parametrize("model", [[], ["--model_name_or_path", "sample:efficientnet_lite0"]])
 def test_the_sample_digits_are_never_mirrored(model):
     for name in ("resnet_image_classification", "vit_image_classification"):
-        assert RECIPES[name].parse(model)["data"].augmentation == "crop"
-        assert RECIPES[name].parse([*model, "--dataset_name", "photos"])["data"].augmentation == "crop_and_flip"
+        digits = RECIPES[name].parse(model)["augmentation"]
+        photos = RECIPES[name].parse([*model, "--dataset_name", "photos"])["augmentation"]
+        assert (digits.augmentation, digits.mirror, photos.augmentation, photos.mirror) == (
+            "light",
+            False,
+            "medium",
+            True,
+        )
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--mixup_alpha=0.2", "--rdrop_alpha=1"], "--mixup_alpha and --rdrop_alpha cannot go together"),
+        (["--cutmix_alpha=1", "--rdrop_alpha=1"], "--cutmix_alpha and --rdrop_alpha cannot go together"),
+        (["--randaugment_magnitude=5"], "changes nothing without --augmentation_policy randaugment"),
+        (["--augmentation=crop"], "--augmentation: invalid choice"),
+        (["--tta_views=0"], "--tta_views must be at least 1"),
+    ],
+)
+def test_augmentations_that_exclude_each_other_are_refused_before_anything_is_loaded(flags, message):
+    with pytest.raises(RequestError, match=message):
+        RECIPES["resnet_image_classification"].parse(["--dataset_name", "photos", *flags])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +96,7 @@ def test_the_sample_digits_are_never_mirrored(model):
         (["--overfit_batch", "--resume_from_checkpoint", "--output_dir", "a"], "--overfit_batch keeps nothing"),
         (["--metric_for_best_model", "f2"], "--metric_for_best_model: invalid choice"),
         (["--model_kwargs", "{depth: 2}"], "--model_kwargs shapes a fresh timm: architecture"),
-        (["--optim", "adamw_torch", "stray"], "'stray' follows no setting"),
+        (["--adam_beta1", "0.9", "stray"], "'stray' follows no setting"),
         (["--optim", "magic"], "--optim.*magic"),
         (["--load_best_model_at_end", "no"], "--load_best_model_at_end cannot be set"),
         (["--config"], "--config needs the name"),

@@ -16,7 +16,9 @@ from studio.training import budget
 from studio.training.features import Features
 
 
-def training_arguments(training: Training, network: nn.Module, rows: Dataset, run: Run) -> TrainingArguments:
+def training_arguments(
+    training: Training, network: nn.Module, rows: Dataset, rows_per_epoch: int, run: Run
+) -> TrainingArguments:
     """The Trainer's own arguments: the settings, what follows from machine and data, and what the person added.
 
     Raises:
@@ -27,7 +29,7 @@ def training_arguments(training: Training, network: nn.Module, rows: Dataset, ru
     workers = training.dataloader_num_workers
     if workers is None:
         workers = default_workers(isinstance(rows, Pictures), on_cpu)
-    steps_per_epoch = len(rows) // (training.per_device_train_batch_size * training.gradient_accumulation_steps)
+    steps_per_epoch = rows_per_epoch // (training.per_device_train_batch_size * training.gradient_accumulation_steps)
     chosen = {
         "output_dir": str(run.checkpoints),
         "num_train_epochs": training.num_train_epochs or budget.epochs(len(rows), "full"),

@@ -10,10 +10,12 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedModel, TrainerCallback
 
 from studio import launch
-from studio.config import Balance, Data, Strategy, Training
+from studio.config import Augmentation, Balance, Data, Strategy, Training
+from studio.data.words import VariedTexts
 from studio.models import layers, probe
 from studio.runs import Run
 from studio.training import auto, budget, features, probing, strategies
+from studio.training.augmented import AugmentedTrainer
 from studio.training.auto import Choice
 from studio.training.trainer import StudioTrainer
 
@@ -28,6 +30,7 @@ def fit(
     labels: list[str],
     run: Run,
     data: Data,
+    augmentation: Augmentation,
     strategy: Strategy,
     balance: Balance,
     training: Training,
@@ -41,22 +44,37 @@ def fit(
     """
     if run.rehearsal == "overfit_batch" and strategy.strategy in ("auto", "probe_then_full"):
         strategy = Strategy(strategy="full")  # a head that starts from a probe knows the batch by heart already
-    choice = launch.from_rank_zero(lambda: _chosen(network, processor, rows, run, strategy, training))
+    plain = rows | {"train": rows["train"].plain()} if isinstance(rows["train"], VariedTexts) else rows
+    choice = launch.from_rank_zero(lambda: _chosen(network, processor, plain, run, strategy, training))
     strategy, training = auto.settled(choice, strategy, training)
     start = _start(run)
     if start:
         probe.put(start, layers.last_linear(network))
         strategies.keep_statistics(network)
-    with _prepared(network, processor, rows, run, strategy) as (learner, learnt, callbacks):
-        trainer = StudioTrainer(
-            learner, training, learnt, processor, run, labels, strategy=strategy, evaluate_first=start is not None
-        )
+    if strategy.strategy == "scratch" and network.name_or_path:
+        strategies.start_anew(network, training.seed)
+    with _prepared(network, processor, plain, run, strategy) as (learner, learnt, callbacks):
+        if learnt is plain:
+            learnt = rows
+        else:
+            augmentation = _unheeded(augmentation)
+        trainer = AugmentedTrainer(
+            learner, training, learnt, processor, run, labels, augmentation=augmentation, balance=balance,
+            strategy=strategy, evaluate_first=start is not None,
+        )  # fmt: skip
         trainer.events.about = _told(learner, choice)
         for callback in callbacks:
             trainer.add_callback(callback)
         trainer.train(resume_from_checkpoint=run.last_good_checkpoint())  # None for a new run
     trainer.take_whole(rows)
     return trainer
+
+
+def _unheeded(augmentation: Augmentation) -> Augmentation:
+    """What is left of an augmentation where each row is looked at once; says so."""
+    if augmentation != type(augmentation)() and launch.rank() == 0:
+        print("  the features are those of the rows as they are: what Augmentation says is not heeded", flush=True)
+    return type(augmentation)()
 
 
 @contextlib.contextmanager

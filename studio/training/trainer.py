@@ -1,7 +1,6 @@
 """StudioTrainer: the Hugging Face Trainer with the studio's house rules."""
 
 import contextlib
-import functools
 import math
 import shutil
 import tempfile
@@ -31,13 +30,14 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging
 
 from studio import events
-from studio.config import Strategy, Training
+from studio.config import Balance, Strategy, Training
 from studio.data.images import Pictures
+from studio.data.words import VariedTexts
 from studio.errors import RequestError, RunError
 from studio.evaluation import metrics, modules, multilabel
 from studio.runs import ASIDE, Run, manifest_fault, size_bytes
 from studio.stopping import SIGNALS, Stopped
-from studio.training import optimizers, rates, schedules, workers
+from studio.training import balancing, optimizers, rates, schedules, workers
 from studio.training.arguments import training_arguments
 from studio.training.average import Average
 from studio.training.batches import collator
@@ -53,8 +53,7 @@ from studio.training.callbacks import (
 )
 from studio.training.diagnosis import Diagnosis
 from studio.training.findings import label_counts
-from studio.training.losses import binary_cross_entropy, cross_entropy
-from studio.training.sampling import LengthGrouped
+from studio.training.sampling import LengthGrouped, Shuffled
 
 NOT_EVALUATED = "not_evaluated"  # in a checkpoint: its evaluation was broken off
 
@@ -71,6 +70,7 @@ class StudioTrainer(Trainer):
         tokens: the datasets "train" and "validation", as text.tokenise or images.prepare make them.
         processor: the tokenizer or image processor, saved beside the weights.
         labels: class names in id order.
+        balance: what is done about classes of different sizes; nothing when None.
         strategy: gives the learning rates of the network's parts.
         evaluate_first: whether the network is good enough as it is to be the first checkpoint.
     """
@@ -83,6 +83,7 @@ class StudioTrainer(Trainer):
         processor: Any,
         run: Run,
         labels: list[str],
+        balance: Balance | None = None,
         strategy: Strategy | None = None,
         evaluate_first: bool = False,
     ):
@@ -93,22 +94,26 @@ class StudioTrainer(Trainer):
         self.evaluate_first = evaluate_first
         self.plateau = schedules.Plateau(training)
         pictures = isinstance(tokens["train"], Pictures)
-        several = _several_labels(tokens["train"])
+        truth = np.asarray(_labels(tokens["train"])[:])
+        several = truth.ndim == 2
+        balance = balance or Balance()
+        self.deal = balancing.deal(balance, truth, training.seed)
         if pictures:
             network = network.to(memory_format=torch.channels_last)
         # Says that the model does not divide by the rows of the whole step; the losses here do.
         network.accepts_loss_kwargs = False
         # Tells those who load the model whether its probabilities add up to 1.
         network.config.problem_type = "multi_label_classification" if several else None
-        score, loss = (multilabel, binary_cross_entropy) if several else (metrics, cross_entropy)
-        _check_metric(training.metric_for_best_model, score.SCORES)
-        arguments = training_arguments(training, network, tokens["train"], run)
+        _check_metric(training.metric_for_best_model, (multilabel if several else metrics).SCORES)
+        rows_per_epoch = len(tokens["train"] if self.deal is None else self.deal)
+        arguments = training_arguments(training, network, tokens["train"], rows_per_epoch, run)
+        loss = balancing.loss(balance, truth, len(labels), arguments.label_smoothing_factor)
         _check_disk(network, training, run)
         rows_per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
         self.events = Events(run, rows_per_step)
-        counts = None if several else label_counts(_labels(tokens["train"])[:])
-        unknown = processor.unk_token_id if isinstance(tokens["train"], datasets.Dataset) else None
-        self.diagnosis = Diagnosis(run, labels, counts, training.metric_for_best_model, unknown)
+        counts = None if several else label_counts(truth)
+        unknown = processor.unk_token_id if isinstance(tokens["train"], datasets.Dataset | VariedTexts) else None
+        self.diagnosis = Diagnosis(run, labels, counts, training.metric_for_best_model, unknown, natural=balance.idle)
         super().__init__(
             model=network,
             args=arguments,
@@ -117,9 +122,7 @@ class StudioTrainer(Trainer):
             data_collator=collator(tokens["train"], processor),
             processing_class=processor,
             compute_metrics=self.diagnosis.counting(modules.compute_metrics(labels, several=several)),
-            compute_loss_func=self.diagnosis.listening(
-                functools.partial(loss, label_smoothing=arguments.label_smoothing_factor)
-            ),
+            compute_loss_func=self.diagnosis.listening(loss),
             optimizer_cls_and_kwargs=optimizers.chosen(training, arguments),
             callbacks=[
                 self.plateau,
@@ -130,8 +133,7 @@ class StudioTrainer(Trainer):
             self.add_callback(StopWhenFitted())
         if training.early_stopping_patience:
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
-        if pictures:
-            self.add_callback(NewEpoch(tokens["train"]))
+        self.add_callback(NewEpoch(tokens["train"]))
         self.average = self._average()
         self.add_callback(SettleFirst(self))
         self.remove_callback(PrinterCallback)
@@ -366,10 +368,19 @@ class StudioTrainer(Trainer):
         return loader
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
-        if not isinstance(self.train_dataset, datasets.Dataset):
-            return super()._get_train_sampler(train_dataset)
+        if not isinstance(self.train_dataset, datasets.Dataset | VariedTexts):
+            if self.deal is None:
+                return super()._get_train_sampler(train_dataset)
+            varied = len(self.train_dataset) if isinstance(self.train_dataset, Pictures) else 0
+            return Shuffled(self.deal, varied, self.args.seed)
+        varied = isinstance(self.train_dataset, VariedTexts)
+        lengths = self.train_dataset.lengths if varied else self.train_dataset["length"][:]
         rows = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return LengthGrouped(self.train_dataset["length"][:], rows, self.args.seed)
+        return LengthGrouped(lengths, rows, self.args.seed, self.deal)
+
+    def num_examples(self, dataloader: DataLoader) -> int:
+        """The rows of an epoch, which the Trainer asks for where it counts those it has trained on."""
+        return super().num_examples(dataloader) if self.deal is None else len(self.deal)
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler | None:
         return SequentialSampler(eval_dataset)
@@ -398,13 +409,8 @@ class SettleFirst(TrainerCallback):
         self.trainer.settle_first()
 
 
-def _several_labels(rows: Dataset) -> bool:
-    """Whether rows have several labels each: a number for every class instead of one class id."""
-    return np.ndim(_labels(rows)[0]) == 1
-
-
 def _labels(rows: Dataset) -> Sequence:
-    """The labels of rows, in their order."""
+    """The labels of rows, in their order: class ids, or a number for every class where rows have several labels."""
     return rows["labels"] if isinstance(rows, datasets.Dataset) else rows.labels
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from studio import events
-from studio.config import Balance, Strategy, TextData, Training
+from studio.config import Augmentation, Balance, Strategy, TextData, Training
 from studio.errors import RequestError
 from studio.runs import Run
 from studio.stopping import Stopped
@@ -38,7 +38,9 @@ def trained(folder, one, family: str = "bert", **settings):
         warmup_steps=0, bf16=False, logging_steps=1, weight_decay=0.0, save_total_limit=9,
     )  # fmt: skip
     split = {"train": rows, "validation": rows, "test": rows}
-    return fit(one, processor, split, LABELS, run, TextData(), Strategy(**settings), Balance(), training)
+    return fit(
+        one, processor, split, LABELS, run, TextData(), Augmentation(), Strategy(**settings), Balance(), training
+    )
 
 
 def changed(before: dict, after: dict) -> set[str]:
@@ -120,6 +122,18 @@ def test_lora_trains_small_matrices_and_ends_as_a_standard_model_that_answers_th
     assert f"{kernel}.weight" in moved and f"{kernel}.bias" not in moved
     scores = [e for e in learner.state.log_history if "eval_loss" in e and e["step"] == learner.state.best_global_step]
     assert learner.evaluate()["eval_loss"] == pytest.approx(scores[-1]["eval_loss"], abs=1e-4)
+
+
+@pytest.mark.parametrize("family", ["bert", "timm"])
+def test_from_scratch_nothing_pretrained_is_left(family):
+    one = network(family)
+    before = weights(one)
+    strategies.start_anew(one, seed=7)
+    kernels = {name for name, p in one.named_parameters() if p.ndim > 1}
+    assert kernels <= changed(before, one.state_dict())
+    again = network(family)
+    strategies.start_anew(again, seed=7)
+    assert not changed(weights(one), weights(again))
 
 
 def test_more_blocks_than_there_are_is_refused():

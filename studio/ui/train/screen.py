@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from studio import launch, recipe, recipe_files
-from studio.config import Data
+from studio.config import Augmentation, Data
 from studio.dry_run import described
 from studio.errors import RequestError, RunError
 from studio.fields import Settings, Spec, specs, to_flags
@@ -19,12 +19,12 @@ from studio.runs import Run
 from studio.ui import children, datasets
 from studio.ui.lines import CSS, HOVER
 from studio.ui.shared import Draft, Shared
-from studio.ui.train import catalogue, forms
+from studio.ui.train import catalogue, forms, varied
 from studio.ui.train.course import course
-from studio.ui.words import plain
+from studio.ui.words import plain, refused, said
 
 RECIPES = Path(__file__).parents[3] / "recipes"
-_OF_THE_FORM = {"max_seq_length", "image_size", "augmentation"}  # of the settings of data, what concerns training
+_OF_THE_FORM = {"max_seq_length", "image_size"}  # of the settings of data, what concerns training
 _OF_THE_FORM |= {"max_train_samples", "max_eval_samples", "max_predict_samples"}
 
 
@@ -74,6 +74,7 @@ class _Form:
         self.specs = [spec for _, members in self.groups for spec in members]
         self.defaults = self._defaults({})
         self.start = self.defaults | {name: value for name, value in draft.items() if name in self.defaults}
+        self.looked: tuple[gr.Button, gr.HTML] | None = None  # asks for varied rows; shows them
 
     def build(self, dataset: gr.Dropdown, data_id: str) -> None:
         """Lays out the widgets and what they do; nothing starts when `dataset` has come to name another one."""
@@ -117,6 +118,9 @@ class _Form:
             [dataset, *inputs],
             [self.shared.run, self.shared.tabs, self.shared.draft, name],
         )
+        if self.looked:
+            look, seen = self.looked
+            look.click(self._look, fields, seen, show_progress="hidden", trigger_mode="once")
         estimate.click(self._estimate, inputs, estimated)
         fit.click(self._fit, inputs, estimated)
 
@@ -137,6 +141,12 @@ class _Form:
                     for at in range(0, len(some), 3):
                         with gr.Row():
                             fields += [self._field(spec) for spec in some[at : at + 3]]
+                    if issubclass(group, Augmentation) and not advanced:
+                        rows = "pictures" if self.recipe.task == "image-classification" else "texts"
+                        self.looked = (
+                            gr.Button(f"Show augmented {rows}", elem_id="look"),
+                            gr.HTML(elem_id="varied", css_template=varied.CSS, js_on_load=None),
+                        )
         by_name = {field.elem_id.removeprefix("field-"): field for field in fields}
         return [by_name[spec.name] for spec in self.specs]
 
@@ -202,6 +212,18 @@ class _Form:
         except (RequestError, RunError) as error:
             raise gr.Error(plain(str(error)), title="It was not started") from error
         return Path(started["run"]).name, gr.Tabs(selected="runs"), None, ""
+
+    def _look(self, *values: Any):
+        yield said("Varying some training rows ...")
+        group = next(members for group, members in self.groups if issubclass(group, Augmentation))
+        some = [value for spec, value in zip(self.specs, values, strict=True) if spec in group]
+        flags = [*to_flags(self.data), *forms.flags(group, {}, some)]
+        try:
+            told = children.ask(self.shared.root, "preview", *flags, "--task", self.recipe.task, "--augmented")
+        except (RequestError, RunError) as error:
+            yield refused(str(error))
+        else:
+            yield varied.grid(told)
 
     def _estimate(self, *inputs: Any):
         yield gr.update(value="Trying a few steps, an evaluation and a checkpoint ...", visible=True)
