@@ -17,11 +17,9 @@ from studio.jobs.standing import Standing
 from studio.recipe import Recipe
 from studio.runs import write_whole
 from studio.search import verdict
-from studio.search.trials import Trials, folder_names, settings_of
+from studio.search.trials import PLAN, RESULT, Trials, folder_names, settings_of
 
 STRATEGIES = ("scratch", "features", "partial", "full", "probe_then_full", "lora")
-RESULT = "comparison.json"
-_PLAN = "trials.json"
 _OF_RANDOM_WEIGHTS = ("scratch", "full")  # the others keep what a network has learnt before
 _ONE_DIVISION = (READING | {spec.name for spec in specs(Data)}) - {"max_train_samples"}  # must be the same in all
 
@@ -70,7 +68,7 @@ def begin(trials: Trials, plan: Plan) -> None:
     """
     trials.check({child: plan.settings_of(value) for value, child in plan.children.items()})
     trials.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(trials.folder / _PLAN, json.dumps(asdict(plan), indent=1))
+    write_whole(trials.folder / PLAN, json.dumps(asdict(plan), indent=1))
 
 
 def carry_out(trials: Trials, plan: Plan, told: Callable[[str], None]) -> dict[str, Any]:
@@ -115,7 +113,7 @@ def _begun(folder: Path) -> Plan | None:
         RequestError: it holds something else.
     """
     try:
-        return Plan(**json.loads((folder / _PLAN).read_text()))
+        return Plan(**json.loads((folder / PLAN).read_text()))
     except FileNotFoundError:
         if folder.is_dir() and any(folder.iterdir()):
             raise RequestError(
@@ -125,7 +123,7 @@ def _begun(folder: Path) -> Plan | None:
     except NotADirectoryError:
         raise RequestError(f"--output_dir {folder} is a file: name a folder") from None
     except (ValueError, TypeError) as error:
-        raise RequestError(f"{folder / _PLAN} is damaged: name another --output_dir") from error
+        raise RequestError(f"{folder / PLAN} is damaged: name another --output_dir") from error
 
 
 def _varied(

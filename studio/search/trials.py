@@ -25,6 +25,7 @@ from studio.jobs.standing import Standing, standing
 from studio.models.folder import located
 from studio.recipe import Recipe, check_files, frozen
 
+PLAN, RESULT = "trials.json", "comparison.json"  # what is compared, and what came of it so far
 TRIALS = "trials"
 _SAVES_S = 600.0  # that a child is given to save what it has come to
 _WAKES_S = 10.0  # between two looks whether the engine lives; it takes a while to come up
