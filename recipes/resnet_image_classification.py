@@ -6,13 +6,19 @@ Without arguments a small ResNet learns the MNIST digits from scratch.
 He et al. 2015, https://arxiv.org/abs/1512.03385
 """
 
-from studio.config import Balance, ImageData, ModelChoice, Strategy, Training
+from studio.config import Balance, ImageAugmentation, ImageData, ModelChoice, Strategy, Training
 from studio.recipe import Recipe
 from studio.runs import Run
 
 
 def finetune(
-    data: ImageData, model: ModelChoice, strategy: Strategy, balance: Balance, training: Training, run: Run
+    data: ImageData,
+    augmentation: ImageAugmentation,
+    model: ModelChoice,
+    strategy: Strategy,
+    balance: Balance,
+    training: Training,
+    run: Run,
 ) -> dict[str, float]:
     """Decode, train, score the held-out split, save."""
     from studio.data.load import load
@@ -25,8 +31,8 @@ def finetune(
     from studio.training.fit import fit
 
     network, processor = build.image_classifier(model, splits.labels, data, training.seed)
-    pictures = images.prepare(splits, processor, data, training.seed)
-    trainer = fit(network, processor, pictures, splits.labels, run, data, strategy, balance, training)
+    pictures = images.prepare(splits, processor, augmentation, training.seed)
+    trainer = fit(network, processor, pictures, splits.labels, run, data, augmentation, strategy, balance, training)
     return finish(trainer, pictures, splits, run)
 
 
@@ -37,7 +43,8 @@ RECIPE = Recipe(
     sample_data={
         "dataset_name": "sample:mnist",
         "image_size": 32,
-        "augmentation": "crop",
+        "augmentation": "light",
+        "mirror": False,
         "num_train_epochs": 4.0,
     },
     sample_model={"model_name_or_path": "timm:resnet10t"},
@@ -45,7 +52,8 @@ RECIPE = Recipe(
         "model_name_or_path": "sample:efficientnet_lite0",
         "num_train_epochs": 10.0,
         "learning_rate": 1e-3,
-        "augmentation": "crop_and_flip",
+        "augmentation": "medium",
+        "mirror": True,
     },
 )
 

@@ -5,13 +5,19 @@
 Howard and Ruder 2018, https://arxiv.org/abs/1801.06146
 """
 
-from studio.config import Balance, ModelChoice, Strategy, TextData, Training
+from studio.config import Balance, ModelChoice, Strategy, TextAugmentation, TextData, Training
 from studio.recipe import Recipe
 from studio.runs import Run
 
 
 def finetune(
-    data: TextData, model: ModelChoice, strategy: Strategy, balance: Balance, training: Training, run: Run
+    data: TextData,
+    augmentation: TextAugmentation,
+    model: ModelChoice,
+    strategy: Strategy,
+    balance: Balance,
+    training: Training,
+    run: Run,
 ) -> dict[str, float]:
     """Tokenise, train, score the held-out split, save."""
     from studio.data.load import load
@@ -24,8 +30,8 @@ def finetune(
     from studio.training.fit import fit
 
     network, tokenizer = build.text_classifier(model, splits.labels, training.seed)
-    tokens = text.tokenise(splits, tokenizer, data.max_seq_length)
-    trainer = fit(network, tokenizer, tokens, splits.labels, run, data, strategy, balance, training)
+    tokens = text.tokenise(splits, tokenizer, data.max_seq_length, augmentation, training.seed)
+    trainer = fit(network, tokenizer, tokens, splits.labels, run, data, augmentation, strategy, balance, training)
     return finish(trainer, tokens, splits, run)
 
 

@@ -6,13 +6,19 @@ Without arguments a tiny ViT learns the MNIST digits from scratch.
 Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929
 """
 
-from studio.config import Balance, ImageData, ModelChoice, Strategy, Training
+from studio.config import Balance, ImageAugmentation, ImageData, ModelChoice, Strategy, Training
 from studio.recipe import Recipe
 from studio.runs import Run
 
 
 def finetune(
-    data: ImageData, model: ModelChoice, strategy: Strategy, balance: Balance, training: Training, run: Run
+    data: ImageData,
+    augmentation: ImageAugmentation,
+    model: ModelChoice,
+    strategy: Strategy,
+    balance: Balance,
+    training: Training,
+    run: Run,
 ) -> dict[str, float]:
     """Decode, train, score the held-out split, save."""
     from studio.data.load import load
@@ -25,8 +31,8 @@ def finetune(
     from studio.training.fit import fit
 
     network, processor = build.image_classifier(model, splits.labels, data, training.seed)
-    pictures = images.prepare(splits, processor, data, training.seed)
-    trainer = fit(network, processor, pictures, splits.labels, run, data, strategy, balance, training)
+    pictures = images.prepare(splits, processor, augmentation, training.seed)
+    trainer = fit(network, processor, pictures, splits.labels, run, data, augmentation, strategy, balance, training)
     return finish(trainer, pictures, splits, run)
 
 
@@ -34,7 +40,7 @@ RECIPE = Recipe(
     finetune,
     title="ViT image classification",
     task="image-classification",
-    sample_data={"dataset_name": "sample:mnist", "augmentation": "crop"},
+    sample_data={"dataset_name": "sample:mnist", "augmentation": "light", "mirror": False},
     sample_model={
         "image_size": 28,
         "model_name_or_path": "timm:vit_tiny_patch16_224",
@@ -46,7 +52,8 @@ RECIPE = Recipe(
         "model_name_or_path": "google/vit-base-patch16-224-in21k",
         "num_train_epochs": 4.0,
         "learning_rate": 5e-5,
-        "augmentation": "crop_and_flip",
+        "augmentation": "medium",
+        "mirror": True,
     },
 )
 

@@ -175,7 +175,7 @@ def _one_class(recalls: list[float], classes: int) -> Advice | None:
         "one_class",
         "The model gives every validation row the same label",
         "Early in a training that is usual. If it stays so: more epochs (--num_train_epochs), another --learning_rate, "
-        "or more rows of the rare classes.",
+        "or, where classes are of very different sizes, --class_weights balanced.",
     )
 
 

@@ -17,6 +17,7 @@ app = typer.Typer()
 _MOST = 8
 _COSTS = ("device", "parameters", "trainable_parameters", "size_bytes", "flops", "latency_ms", "throughput")
 _COSTS += ("peak_memory_bytes",)  # of a profile, without its layers
+_READABLE = 12  # classes of a table
 _FIRST = ("accuracy", "f1_macro", "f1_weighted", "precision_macro", "recall_macro", "loss")  # then what else there is
 
 
@@ -40,7 +41,10 @@ def compare(
 
 
 def comparison(folders: list[Path]) -> dict[str, Any]:
-    """`runs` (name, test scores, profile), `settings` that differ (name to values), `tests` with the first, `notes`."""
+    """`runs` (name, test scores, profile), `settings` that differ (name to values), `tests` with the first, `notes`.
+
+    `recalls` has for each class what each run has of it in its report; nothing where classes are too many to read.
+    """
     from studio.evaluation import paired
 
     scores = [_test_scores(folder) for folder in folders]
@@ -67,6 +71,7 @@ def comparison(folders: list[Path]) -> dict[str, Any]:
             for folder, test in zip(folders, scores, strict=True)
         ],
         "settings": _differing([Run(folder).settings() for folder in folders]),
+        "recalls": _recalls(folders),
         "tests": rows,
         "notes": [
             *_unscored(folders, scores),
@@ -82,13 +87,32 @@ def _test_scores(folder: Path) -> dict[str, Any] | None:
     Raises:
         RequestError: the report is damaged.
     """
+    test = _test(folder)
+    return test and {name: value for name, value in test.items() if name != "per_class"}
+
+
+def _recalls(folders: list[Path]) -> dict[str, list[dict[str, Any] | None]]:
+    """For each class, in the order of the first run that has it, recall, its interval and support in each run."""
+    found = [(_test(folder) or {}).get("per_class", {}) for folder in folders]
+    labels = list(dict.fromkeys(label for classes in found for label in classes))
+    kept = ("recall", "support", "intervals")
+    return {
+        label: [
+            {name: classes[label][name] for name in kept if name in classes[label]} if label in classes else None
+            for classes in found
+        ]
+        for label in labels
+        if len(labels) <= _READABLE
+    }
+
+
+def _test(folder: Path) -> dict[str, Any] | None:
     file = folder / "report" / "metrics.json"
     if not file.exists():
         return None
     try:
-        test = json.loads(file.read_text())["splits"]["test"]
-        return {name: value for name, value in test.items() if name != "per_class"}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return dict(json.loads(file.read_text())["splits"]["test"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RequestError(f"{file} is damaged: leave {folder.name} out of the comparison") from error
 
 
@@ -137,6 +161,9 @@ def _many(rows: list[dict[str, Any]]) -> list[str]:
 def _show(found: dict[str, Any], console: Console) -> None:
     names = [row["run"] for row in found["runs"]]
     console.print(_table("Test set", "metric", names, score_rows(found["runs"])))
+    if found["recalls"]:
+        title = "Recall of each class: the share of its test rows that were found"
+        console.print(_table(title, "class", names, recall_rows(found["recalls"])))
     settings = [[name, *map(_shown, values)] for name, values in found["settings"].items()]
     if settings:
         console.print(_table("Settings that differ", "setting", names, settings))
@@ -158,10 +185,15 @@ def score_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
     return lines
 
 
+def recall_rows(recalls: dict[str, list[dict[str, Any] | None]]) -> list[list[str]]:
+    """Lines of the table of recalls: the class, then for each run its recall and interval."""
+    return [[label, *(_score(of_run or {}, "recall") for of_run in runs)] for label, runs in recalls.items()]
+
+
 def _score(test: dict[str, Any], name: str) -> str:
     if name not in test:
         return ""
-    low, high = test["intervals"].get(name, (None, None))
+    low, high = test.get("intervals", {}).get(name, (None, None))
     return f"{test[name]:.3f}" + ("" if low is None else f" ({low:.3f} to {high:.3f})")
 
 

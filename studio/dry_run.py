@@ -52,9 +52,9 @@ def figures(run: Run, training: Training, processes: int) -> dict[str, Any]:
     rows = next(e.data["rows"] for e in found if "rows" in e.data)
     steps = training.max_steps
     if steps < 0:
-        batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * processes
+        per_epoch = next(e.data["steps_per_epoch"] for e in found if "steps_per_epoch" in e.data)
         chosen = json.loads((run.folder / "strategy.json").read_text())["num_train_epochs"]
-        steps = math.ceil(math.ceil(rows["train"] / batch) * chosen)
+        steps = math.ceil(per_epoch * chosen)
     evaluation_s = next(e.data["eval_runtime"] for e in found if "eval_runtime" in e.data)
     used = [e.data for e in found if e.kind == "system"]
     on_device = [one["device_memory_bytes"] for one in used if "device_memory_bytes" in one]

@@ -9,7 +9,8 @@ import statistics
 from typing import Any
 
 from studio import dry_run, events, launch
-from studio.config import Data, ImageData, Training
+from studio.config import Augmentation, Balance, Data, Training
+from studio.config.training import OF_SCHEDULES
 from studio.fields import Settings
 from studio.runs import Run
 
@@ -27,16 +28,18 @@ def shorten(groups: dict[str, Settings]) -> dict[str, Settings]:
 
 def _alone(group: Settings, batch: int) -> Settings:
     if isinstance(group, Data):
-        unvaried = {"augmentation": "none"} if isinstance(group, ImageData) else {}
-        return dataclasses.replace(group, max_train_samples=batch * launch.world_size(), **unvaried)
+        return dataclasses.replace(group, max_train_samples=batch * launch.world_size())
+    if isinstance(group, Augmentation | Balance):
+        return type(group)()  # varies nothing; a plain loss, whose size tells whether the rows are learnt
     if not isinstance(group, Training):
         return group
     alone = dataclasses.replace(
         group, max_steps=STEPS, eval_steps=STEPS, per_device_train_batch_size=batch, gradient_accumulation_steps=1,
         lr_scheduler_type="constant", warmup_steps=0.0, weight_decay=0.0,
+        label_smoothing_factor=0.0,  # smoothed labels keep a loss from coming to nothing
+        **dict.fromkeys(OF_SCHEDULES),
     )  # fmt: skip
-    # smoothed labels keep a loss from coming to nothing
-    alone.more = {name: value for name, value in group.more.items() if name != "label_smoothing_factor"}
+    alone.more = group.more
     return alone
 
 

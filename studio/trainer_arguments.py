@@ -27,6 +27,7 @@ _OWNED = {
     "eval_do_concat_batches": "the scores are of all rows together",
     "hub_strategy": "the finished model is published, once",
     "hub_always_push": "the finished model is published, once",
+    "lr_scheduler_kwargs": "each of them is a setting: --lr_num_cycles, --lr_power, --lr_gamma and others",
     "hub_revision": "the finished model goes to the main branch",
 }
 

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from studio import events
 from studio.data import load, splits
 from studio.data.marks import labels_of
-from studio.evaluation import answered, pages
+from studio.evaluation import answered, pages, proportions
 from studio.evaluation.figures import figures
 from studio.runs import Run
 
@@ -48,11 +48,21 @@ def write_report(report: Path, rows: Rows) -> None:
         "loss": 0.5,
         "samples": len(rows),
         "intervals": {"accuracy": [accuracy - 0.05, accuracy + 0.05]},
-        "per_class": {},
+        "per_class": _per_class(truth, given),
     }
     columns = {"row_id": list(rows), "split": ["test"] * len(rows), "label": truth, "prediction": given}
     pq.write_table(pa.table(columns), report / "predictions.parquet")
     (report / "metrics.json").write_text(json.dumps({"splits": {"test": test}}))
+
+
+def _per_class(truth: list[str], given: list[str]) -> dict[str, dict[str, object]]:
+    """Recall and support, as far as they are asked for."""
+    found = {}
+    for label in sorted(set(truth)):
+        hits, support = sum(a == b == label for a, b in zip(truth, given, strict=True)), truth.count(label)
+        interval = list(proportions.wilson(hits, support))
+        found[label] = {"recall": hits / support, "support": support, "intervals": {"recall": interval}}
+    return found
 
 
 def answers(right: str, labels: str = "ab") -> Rows:

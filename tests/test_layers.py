@@ -20,6 +20,7 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
         "trainer_arguments",
         "recipe",
         "recipe_files",
+        "schedules",
         "jobs",
         "export.hub",
         "models.folder",
@@ -27,7 +28,7 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
     | {f"data.{name}" for name in ("load", "sources", "marks", "splits", "carving", "stratify", "alike")}
     | {
         f"data.{name}"
-        for name in ("readable", "decode", "reading", "examples", "task", "preview", "traits", "progress")
+        for name in ("readable", "decode", "reading", "examples", "task", "preview", "traits", "progress", "lopsided")
     }
     | {"data.curation", "data.curated", "data.quality"},
     {"models", "data", "predictor"},

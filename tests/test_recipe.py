@@ -56,8 +56,29 @@ def test_own_pictures_get_a_pretrained_model_and_its_own_size():
 @pytest.mark.parametrize("model", [[], ["--model_name_or_path", "sample:efficientnet_lite0"]])
 def test_the_sample_digits_are_never_mirrored(model):
     for name in ("resnet_image_classification", "vit_image_classification"):
-        assert RECIPES[name].parse(model)["data"].augmentation == "crop"
-        assert RECIPES[name].parse([*model, "--dataset_name", "photos"])["data"].augmentation == "crop_and_flip"
+        digits = RECIPES[name].parse(model)["augmentation"]
+        photos = RECIPES[name].parse([*model, "--dataset_name", "photos"])["augmentation"]
+        assert (digits.augmentation, digits.mirror, photos.augmentation, photos.mirror) == (
+            "light",
+            False,
+            "medium",
+            True,
+        )
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--mixup_alpha=0.2", "--rdrop_alpha=1"], "--mixup_alpha and --rdrop_alpha cannot go together"),
+        (["--cutmix_alpha=1", "--rdrop_alpha=1"], "--cutmix_alpha and --rdrop_alpha cannot go together"),
+        (["--randaugment_magnitude=5"], "changes nothing without --augmentation_policy randaugment"),
+        (["--augmentation=crop"], "--augmentation: invalid choice"),
+        (["--tta_views=0"], "--tta_views must be at least 1"),
+    ],
+)
+def test_augmentations_that_exclude_each_other_are_refused_before_anything_is_loaded(flags, message):
+    with pytest.raises(RequestError, match=message):
+        RECIPES["resnet_image_classification"].parse(["--dataset_name", "photos", *flags])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +96,7 @@ def test_the_sample_digits_are_never_mirrored(model):
         (["--overfit_batch", "--resume_from_checkpoint", "--output_dir", "a"], "--overfit_batch keeps nothing"),
         (["--metric_for_best_model", "f2"], "--metric_for_best_model: invalid choice"),
         (["--model_kwargs", "{depth: 2}"], "--model_kwargs shapes a fresh timm: architecture"),
-        (["--optim", "adamw_torch", "stray"], "'stray' follows no setting"),
+        (["--adam_beta1", "0.9", "stray"], "'stray' follows no setting"),
         (["--optim", "magic"], "--optim.*magic"),
         (["--load_best_model_at_end", "no"], "--load_best_model_at_end cannot be set"),
         (["--config"], "--config needs the name"),
@@ -94,10 +115,8 @@ def test_a_bad_request_names_flag_and_remedy(flags, message):
 
 
 def test_arguments_of_the_trainer_are_passed_on_as_given():
-    training = TOY.parse(["--report_to", "tensorboard", "--label_smoothing_factor", "0.1", "--tf32", "false"])[
-        "training"
-    ]
-    assert training.more == {"report_to": ["tensorboard"], "label_smoothing_factor": 0.1, "tf32": False}
+    training = TOY.parse(["--report_to", "tensorboard", "--adam_beta2", "0.98", "--tf32", "false"])["training"]
+    assert training.more == {"report_to": ["tensorboard"], "adam_beta2": 0.98, "tf32": False}
     assert TOY.parse(["--report_to", "tensorboard,none"])["training"].more == {"report_to": ["tensorboard", "none"]}
 
 
@@ -142,14 +161,14 @@ def test_an_unreachable_hub_is_noticed_at_once_and_only_when_needed(monkeypatch)
 def test_a_resumed_run_takes_the_flags_it_was_started_with_and_no_others(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows.csv").write_text("text,label\n")
-    flags = ["--dataset_name", "rows.csv", "--label_smoothing_factor", "0.1", "--output_dir", "run"]
+    flags = ["--dataset_name", "rows.csv", "--adam_beta2", "0.98", "--output_dir", "run"]
     run, _, _ = TOY._start(flags)
     run._lock.close()
     again, settings, created = TOY._start([*flags, "--resume_from_checkpoint"])
-    assert again.resumed and not created and settings["training"].more == {"label_smoothing_factor": 0.1}
+    assert again.resumed and not created and settings["training"].more == {"adam_beta2": 0.98}
     again._lock.close()
-    with pytest.raises(RequestError, match="--label_smoothing_factor 0.2 differs from the run's own 0.1"):
-        TOY._start(["--label_smoothing_factor", "0.2", "--output_dir", "run", "--resume_from_checkpoint"])
+    with pytest.raises(RequestError, match="--adam_beta2 0.9 differs from the run's own 0.98"):
+        TOY._start(["--adam_beta2", "0.9", "--output_dir", "run", "--resume_from_checkpoint"])
 
 
 def test_a_process_alone_sees_one_gpu_of_those_that_are_allowed(monkeypatch):

@@ -4,6 +4,7 @@ Names follow transformers (the Trainer's arguments and its example scripts), so 
 knows from there works here.
 """
 
+from studio.config.augmentation import Augmentation, ImageAugmentation, TextAugmentation
 from studio.config.balance import Balance
 from studio.config.data import READING, Data, ImageData, TextData
 from studio.config.model import ModelChoice
@@ -12,5 +13,6 @@ from studio.config.strategy import Strategy
 from studio.config.training import Training
 
 __all__ = [
-    "READING", "Balance", "Data", "ImageData", "ModelChoice", "Output", "Strategy", "TextData", "Training"
+    "READING", "Augmentation", "Balance", "Data", "ImageAugmentation", "ImageData", "ModelChoice", "Output", "Strategy",
+    "TextAugmentation", "TextData", "Training",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Settings about the rows: where they come from, how they are divided and brought to a network."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from studio.config.common import Count
 from studio.errors import RequestError
@@ -109,10 +109,6 @@ class ImageData(Data):
     image_column_name: str | None = arg(None, "column that holds the picture or its file name")
     image_size: Annotated[int, Range(16, 1024)] | None = arg(
         None, "side in pixels that pictures are brought to (the model's own when not given)"
-    )
-    augmentation: Literal["none", "crop", "crop_and_flip"] = arg(
-        "crop",
-        "how training pictures are varied: crop suits digits and documents, crop_and_flip suits photos",
     )
 
 

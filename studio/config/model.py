@@ -1,10 +1,12 @@
 """Settings about the network that training starts from."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from studio.errors import RequestError
-from studio.fields import Settings, arg
+from studio.fields import Range, Settings, arg
+
+Rate = Annotated[float, Range(0.0, 0.9)]
 
 
 @dataclass
@@ -23,6 +25,18 @@ class ModelChoice(Settings):
     model_kwargs: str | None = arg(
         None,
         "keyword arguments of a timm: architecture as YAML, such as '{patch_size: 4, depth: 6}'",
+        advanced=True,
+    )
+    dropout: Rate | None = arg(
+        None,
+        "share of the hidden values (in timm's architectures: of those before the head) that a step leaves out (when "
+        "not given: the model's own)",
+        advanced=True,
+    )
+    drop_path_rate: Rate | None = arg(
+        None,
+        "share of the deepest block's outputs that a step leaves out, stochastic depth (when not given: the model's "
+        "own)",
         advanced=True,
     )
 

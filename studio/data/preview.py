@@ -15,6 +15,7 @@ from studio.config import Data, ImageData, TextData, Training
 from studio.data import load, sources, splits
 from studio.data.alike import column
 from studio.data.decode import decode, header
+from studio.data.lopsided import lopsided
 from studio.data.marks import codes, labels_of, pairs
 from studio.data.reading.labels import spellings
 from studio.data.task import TASKS, guess
@@ -37,9 +38,10 @@ def preview(flags: list[str], task: str | None = None, thumbnails: Path | None =
         task, origin; columns (all that a table has) and chosen (settings and the columns they stand for); several
         (whether rows have several labels); classes ({"label", and its rows in "train", "validation", "test"}); sizes
         (rows by split), given (splits that came with the data); notes; left_out (rows that cannot be used, by the
-        kind of flaw); spellings (groups of classes that differ in case and spaces only, the commonest first); rows (the
-        first ones, of pictures the first of every class); shape (words and characters of texts, pixels of pictures);
-        pictures ({"file", "name", "labels"}).
+        kind of flaw); advice (what classes of very different sizes call for, in sentences); spellings (groups of
+        classes that differ in case and spaces only, the commonest first); rows (the first ones, of pictures the first
+        of every class); shape (words and characters of texts, pixels of pictures); pictures ({"file", "name",
+        "labels"}).
 
     Raises:
         RequestError: the data cannot be read or divided, or a flag is none of the Data group.
@@ -50,19 +52,22 @@ def preview(flags: list[str], task: str | None = None, thumbnails: Path | None =
     parts = {name: getattr(divided, name) for name in splits.SPLITS}
     train = source.splits["train"]
     is_text = isinstance(data, TextData)
-    order = _spread(codes(labels_of(train)))
+    order = spread(codes(labels_of(train)))
     classes = _classes(parts, divided.labels)
+    several = labels_of(train).ndim == 2
+    uneven = None if several else lopsided({row["label"]: row["train"] for row in classes})
     return {
         "task": task,
         "origin": divided.origin,
         "columns": list(source.chosen.columns) if source.chosen else [],
         "chosen": _chosen(source, "text" if is_text else "image"),
-        "several": labels_of(train).ndim == 2,
+        "several": several,
         "classes": classes,
         "sizes": {name: len(rows) for name, rows in parts.items()},
         "given": list(source.splits),
         "notes": divided.notes,
         "left_out": _left_out(source),
+        "advice": [str(uneven)] if uneven else [],
         "spellings": spellings({row["label"]: sum(row[name] for name in parts) for row in classes}),
         "rows": list(_rows(train, range(len(train)) if is_text else order, divided.labels)),
         "shape": _lengths(train) if is_text else _pixels(train),
@@ -109,6 +114,14 @@ def thumbnail(picture: dict) -> Image.Image:
     small.thumbnail((SIDE, SIDE))
     factor = SIDE // max(small.size)
     return small.resize((small.width * factor, small.height * factor), Image.Resampling.NEAREST)
+
+
+def spread(classes: np.ndarray) -> np.ndarray:
+    """Positions of rows: the first of every class, then the second of every class, and so on."""
+    order = np.argsort(classes, kind="stable")
+    place = np.empty(len(classes), int)  # within the class
+    place[order] = np.arange(len(classes)) - np.searchsorted(classes[order], classes[order])
+    return np.lexsort((classes, place))
 
 
 def _parser(group: type[Data]) -> Parser:
@@ -200,11 +213,3 @@ def _pictures(rows: Dataset, order: Sequence[int], labels: list[str], folder: Pa
         file = f"{number:02}.webp"
         thumbnail(row["image"]).save(folder / file)
         yield {"file": file, "name": _name(row["image"]), "labels": _labels(row["label"], labels)}
-
-
-def _spread(classes: np.ndarray) -> np.ndarray:
-    """Positions of rows: the first of every class, then the second of every class, and so on."""
-    order = np.argsort(classes, kind="stable")
-    place = np.empty(len(classes), int)  # within the class
-    place[order] = np.arange(len(classes)) - np.searchsorted(classes[order], classes[order])
-    return np.lexsort((classes, place))

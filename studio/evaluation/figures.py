@@ -9,7 +9,7 @@ from studio.evaluation.answered import Answered
 
 
 def figures(rows: Answered, loss: float, *, seed: int) -> dict[str, Any]:
-    """The scores and those of each class with 95 % intervals; `loss` is the mean that the model was trained by."""
+    """The scores and those of each class with 95 % intervals; `loss` is the mean cross-entropy."""
     if rows.several:
         found, majority = multilabel.scores(rows.truth, rows.given), multilabel.commonest(rows.truth)
         drawn = multilabel.intervals(rows.truth, rows.given, seed=seed, more=_more(rows))

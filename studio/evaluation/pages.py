@@ -56,6 +56,8 @@ def write(
     for error in found["errors"]:
         error |= shown.get(error["row_id"], items.Item()).as_json()
     why, notes = {}, [*(notes or [])]
+    if "several_views" in metrics:
+        notes.append(sentences.of_views(metrics))
     if rows is not None and model and found["errors"]:
         from studio.evaluation.reasons import reasons
 

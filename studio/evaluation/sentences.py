@@ -21,6 +21,16 @@ def tell(found: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
+def of_views(metrics: dict[str, Any]) -> str:
+    """What metrics.json says of the mean answers to several views of each picture."""
+    several, test = metrics["several_views"], metrics["splits"]["test"]
+    return (
+        f"The mean answer to {several['views']} views of each picture has an accuracy of {several['accuracy']:.3f} and "
+        f"a macro F1 of {several['f1_macro']:.3f}; looking once, as a served model does and as all other figures say, "
+        f"it is {test['accuracy']:.3f} and {test['f1_macro']:.3f}."
+    )
+
+
 def is_better_than_nothing(found: dict[str, Any]) -> bool:
     """Whether the model beats always giving the same answer, beyond chance."""
     return found["intervals"]["accuracy"][0] > found["majority_accuracy"]

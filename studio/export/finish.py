@@ -5,7 +5,7 @@ import sys
 from rich.console import Console
 
 from studio.data.splits import Splits
-from studio.evaluation import pages, report, show
+from studio.evaluation import pages, report, sentences, show, views
 from studio.export import card
 from studio.runs import Run
 from studio.training.trainer import StudioTrainer
@@ -28,6 +28,10 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
     if run.writes:
         found.describe(splits.validation, splits.test)
     settings = run.settings()
+    if (count := settings.get("tta_views", 1)) > 1:
+        found.metrics["several_views"] = views.scores(
+            trainer, tokens["test"], count, mirror=settings["mirror"], threshold=found.metrics.get("threshold")
+        )
     # saved in config.json, for our Predictor
     trainer.model.config.text_pairs = bool(settings.get("text_pair_column_name"))
     if "threshold" in found.metrics:
@@ -40,6 +44,8 @@ def finish(trainer: StudioTrainer, tokens: dict, splits: Splits, run: Run) -> di
     if run.writes and not run.rehearsal:
         _draw(found, splits, run)
         show.show(found.metrics, Console(file=sys.stdout))
+        if "several_views" in found.metrics:
+            print(f"\n{sentences.of_views(found.metrics)}")
         example = "photo.jpg" if found.metrics["task"] == "image-classification" else '"some text"'
         example += ' --text_pair "its pair"' if settings.get("text_pair_column_name") else ""
         page = run.report / "report.html"

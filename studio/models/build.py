@@ -29,6 +29,7 @@ from studio import launch, samples
 from studio.config import ImageData, ModelChoice
 from studio.errors import RequestError
 from studio.models import pooling
+from studio.models.dropping import set_rates, timm_rates
 from studio.models.folder import CHOICES, located, refuse_own_code
 
 
@@ -58,9 +59,9 @@ def image_classifier(model: ModelChoice, labels: list[str], data: ImageData, see
     set_seed(seed)
     name = model.model_name_or_path
     if name == "sample:efficientnet_lite0":
-        return _efficientnet_lite0(labels, data.image_size)
+        return _efficientnet_lite0(labels, data.image_size, timm_rates(model))
     if name.startswith("timm:"):
-        kwargs = _model_kwargs(model.model_kwargs)
+        kwargs = _model_kwargs(model.model_kwargs) | timm_rates(model)
         if launch.rank() == 0:
             print(f"  {name} starts from random weights; names like timm/resnet18.a1_in1k on the Hub are pretrained")
         return _timm(name.removeprefix("timm:"), labels, kwargs, data.image_size, crop_pct=1.0)
@@ -85,6 +86,7 @@ def _pretrained(model: ModelChoice, labels: list[str], network_class: Any, proce
         config = AutoConfig.from_pretrained(where, **_label_maps(labels), **common)
         refuse_own_code(config.to_dict(), name)
         _check_kind(config, network_class, name)
+        set_rates(config, model)
         if getattr(config, "model_args", None):
             config.model_args.pop("num_classes", None)  # timm's own folders name it there, transformers once more
         network, found = network_class.from_pretrained(
@@ -98,6 +100,8 @@ def _pretrained(model: ModelChoice, labels: list[str], network_class: Any, proce
             output_loading_info=True,
         )
         processor = processor_class.from_pretrained(where, **common)
+    except RequestError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         raise RequestError(_why_not_loaded(name, error)) from error
     finally:
@@ -254,7 +258,7 @@ def _timm(
     return network, TimmWrapperImageProcessor(pretrained_cfg=pretrained_cfg, architecture=architecture)
 
 
-def _efficientnet_lite0(labels: list[str], side: int | None) -> tuple[Any, Any]:
+def _efficientnet_lite0(labels: list[str], side: int | None, rates: dict[str, Any]) -> tuple[Any, Any]:
     """The ImageNet weights of the sample in timm's architecture, with a fresh head.
 
     The published keys are foreign but stand in timm's order with timm's shapes, so they are paired one to one.
@@ -262,7 +266,7 @@ def _efficientnet_lite0(labels: list[str], side: int | None) -> tuple[Any, Any]:
     import timm
 
     published = torch.load(samples.efficientnet_lite0(), weights_only=True, map_location="cpu")
-    network, processor = _timm("tf_efficientnet_lite0", labels, {}, side)
+    network, processor = _timm("tf_efficientnet_lite0", labels, rates, side)
     names = timm.create_model("tf_efficientnet_lite0").state_dict()
     if [tuple(weight.shape) for weight in published.values()] != [tuple(weight.shape) for weight in names.values()]:
         raise RuntimeError("the EfficientNet-Lite0 weights do not fit this timm version's tf_efficientnet_lite0")

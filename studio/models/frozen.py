@@ -17,7 +17,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 class _Computed(nn.Module):
     """In the place of a pretrained part: gives back what it is asked about."""
 
-    def forward(self, features: torch.Tensor, **_: Any) -> BaseModelOutputWithPooling:
+    def forward(self, *given: torch.Tensor, **named: Any) -> BaseModelOutputWithPooling:
+        features = next(value for value in (*given, *named.values()) if torch.is_tensor(value))
         first_token = features.unsqueeze(1) if features.ndim == 2 else features
         return BaseModelOutputWithPooling(last_hidden_state=first_token, pooler_output=features)
 
@@ -89,7 +90,8 @@ class Frozen:
             wanted, said = self.network(**batch).logits.float(), self._said(batch)
             for pick in _PICKS:
                 try:
-                    features = pick(said)
+                    if not torch.is_tensor(features := pick(said)):
+                        continue
                     with self.head() as head:
                         found = head(**{head.main_input_name: features}).logits.float()
                 except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):

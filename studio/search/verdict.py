@@ -116,7 +116,7 @@ def _report(folder: Path) -> dict[str, Any]:
 
 
 def _course(folder: Path, name: str) -> tuple[Course, float]:
-    """The points of a validation metric, and the seconds from when the rows were read until training had ended.
+    """The points of a validation metric, and the seconds from when rows and network were there to the last step.
 
     What is computed before the first step is in them (features, a probe), and all sessions of a resumed run, but not
     the time between them.
@@ -128,7 +128,7 @@ def _course(folder: Path, name: str) -> tuple[Course, float]:
             seconds += event.time - last
         last = event.time
         if event.kind == "status":
-            counts = "rows" in event.data or "max_steps" in event.data
+            counts = "fitting" in event.data or "max_steps" in event.data
         if isinstance(at := event.data.get("resumed_from"), int):
             points = {step: point for step, point in points.items() if step <= at}
         if event.kind == "metric" and isinstance(value := event.data.get(name), int | float):

@@ -16,7 +16,9 @@ from studio.training import budget
 from studio.training.features import Features
 
 
-def training_arguments(training: Training, network: nn.Module, rows: Dataset, run: Run) -> TrainingArguments:
+def training_arguments(
+    training: Training, network: nn.Module, rows: Dataset, rows_per_epoch: int, run: Run
+) -> TrainingArguments:
     """The Trainer's own arguments: the settings, what follows from machine and data, and what the person added.
 
     Raises:
@@ -27,19 +29,20 @@ def training_arguments(training: Training, network: nn.Module, rows: Dataset, ru
     workers = training.dataloader_num_workers
     if workers is None:
         workers = default_workers(isinstance(rows, Pictures), on_cpu)
-    steps_per_epoch = len(rows) // (training.per_device_train_batch_size * training.gradient_accumulation_steps)
+    steps_per_epoch = rows_per_epoch // (training.per_device_train_batch_size * training.gradient_accumulation_steps)
     chosen = {
         "output_dir": str(run.checkpoints),
         "num_train_epochs": training.num_train_epochs or budget.epochs(len(rows), "full"),
         "max_steps": training.max_steps,
-        "learning_rate": training.learning_rate or budget.learning_rate(network, "full"),
+        "learning_rate": training.learning_rate or budget.learning_rate(network, "full", training.optim),
         "per_device_train_batch_size": training.per_device_train_batch_size,
         "per_device_eval_batch_size": training.per_device_eval_batch_size,
         "gradient_accumulation_steps": training.gradient_accumulation_steps,
         "activation_checkpointing": training.activation_checkpointing,
         "weight_decay": training.weight_decay,
-        "warmup_steps": training.warmup_steps,
-        "lr_scheduler_type": training.lr_scheduler_type,
+        # The course of the rate is not told: the Trainer does not know all of ours. Nor does it know every optimizer.
+        "optim": "adamw_torch" if training.optim == "lion" else training.optim,
+        "label_smoothing_factor": training.label_smoothing_factor,
         "max_grad_norm": training.max_grad_norm,
         "eval_strategy": training.eval_strategy,
         "eval_steps": training.eval_steps,

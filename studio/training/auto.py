@@ -17,6 +17,8 @@ from studio.config import Strategy, Training
 from studio.runs import Run
 from studio.training import budget
 
+_ERRORS = 2  # of the probe on the validation rows; with fewer these cannot pick the better of two networks
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -29,23 +31,30 @@ class Choice:
 
 
 def choose(
-    strategy: Strategy, training: Training, network: nn.Module, rows: int, classes: int, accuracy: float | None
+    strategy: Strategy,
+    training: Training,
+    network: nn.Module,
+    rows: int,
+    validation_rows: int,
+    classes: int,
+    accuracy: float | None,
 ) -> Choice:
     """Settles what the person has left open.
 
     Args:
         rows: training rows.
+        validation_rows: rows that pick the best checkpoint.
         accuracy: of a linear probe on the frozen network, over rows it had not seen; None where there is no
             pretrained network to probe, or nothing to be learnt from it.
     """
     reasons = []
     name = strategy.strategy
     if name == "auto":
-        name = "full" if accuracy is None else "probe_then_full"
-        reasons.append(_why(rows, classes, accuracy))
+        name, why = _suited(rows, validation_rows, classes, accuracy)
+        reasons.append(why)
     epochs, rate = training.num_train_epochs, training.learning_rate
     if rate is None:
-        rate = budget.learning_rate(network, name)
+        rate = budget.learning_rate(network, name, training.optim)
         reasons.append(f"learning rate {rate:g}: for a network of {_millions(network)} M parameters by {name}")
     if epochs is None:
         epochs = budget.epochs(rows, name)
@@ -65,16 +74,21 @@ def remember(run: Run, choice: Choice, **more: Any) -> None:
     (run.folder / "strategy.json").write_text(json.dumps(dataclasses.asdict(choice) | more, indent=2) + "\n")
 
 
-def _why(rows: int, classes: int, accuracy: float | None) -> str:
-    each = rows / classes
-    data = f"{rows:,} rows of {classes} classes ({each:,.0f} each)"
+def _suited(rows: int, validation_rows: int, classes: int, accuracy: float | None) -> tuple[str, str]:
+    """A strategy, and why it."""
+    data = f"{rows:,} training rows of {classes} classes"
     if accuracy is None:
-        return f"full: the network starts from random weights, so that all of it has to learn; {data}"
+        return "full", f"full: the network starts from random weights, so that all of it has to learn ({data})"
+    seen = f"a linear classifier on the frozen network is right on {100 * accuracy:.0f} % of rows it had not seen"
+    if (1 - accuracy) * validation_rows < _ERRORS:
+        return "features", (
+            f"features: {seen}; on {validation_rows:,} validation rows nobody could tell whether more training makes "
+            f"it better or worse, so that the network stays as it is and the head alone learns ({data})"
+        )
     near = "near" if accuracy > 0.5 + 0.5 / classes else "far from"
-    return (
-        f"probe_then_full: a linear classifier on the frozen network is right on {100 * accuracy:.0f} % of the rows it "
-        f"had not seen, so that these data are {near} what the network was trained on; the head starts from it, then "
-        f"everything is trained; {data}"
+    return "probe_then_full", (
+        f"probe_then_full: {seen}, so that these data are {near} what it was trained on; the head starts from there, "
+        f"then everything is trained ({data})"
     )
 
 

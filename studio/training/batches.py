@@ -7,6 +7,7 @@ from torch.utils.data import Dataset
 
 from studio.data import images, text
 from studio.data.images import Pictures
+from studio.data.words import VariedTexts
 from studio.training import features
 
 
@@ -14,4 +15,4 @@ def collator(rows: Dataset, processor: Any) -> Any:
     """The function that makes a batch of such rows."""
     if isinstance(rows, Pictures):
         return images.collate
-    return text.collator(processor) if isinstance(rows, datasets.Dataset) else features.collate
+    return text.collator(processor) if isinstance(rows, datasets.Dataset | VariedTexts) else features.collate

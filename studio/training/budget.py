@@ -7,15 +7,19 @@ from torch import nn
 # Learning rates that learn without forgetting. Measured here: docs/strategies.md; 2e-5 is among those of Devlin et al.
 # 2018 for BERT base and large.
 _SMALL = 50_000_000  # parameters
+# What other optimizers need of AdamW's rate. Lion's steps all have the same size, and a third to a tenth suits it (Chen
+# et al. 2023, https://arxiv.org/abs/2302.06675); those of SGD are as small as the gradient.
+_OF_ADAMW = {"adamw_torch_fused": 1.0, "adafactor": 1.0, "lion": 0.2, "sgd": 50.0}
 
 
-def learning_rate(network: nn.Module, strategy: str) -> float:
-    """The peak of the learning rate for AdamW."""
+def learning_rate(network: nn.Module, strategy: str, optim: str) -> float:
+    """The peak of the learning rate."""
     convolutional = any(isinstance(module, nn.Conv2d) and module.kernel_size[0] > 1 for module in network.modules())
     patches = any(isinstance(module, nn.MultiheadAttention | nn.LayerNorm) for module in network.modules())
     small = sum(p.numel() for p in network.parameters()) <= _SMALL
     pretrained = 5e-4 if convolutional and not patches else 1e-4 if small else 2e-5
-    return {"scratch": 1e-3, "features": 1e-3, "lora": 10 * pretrained}.get(strategy, pretrained)
+    rate = {"scratch": 1e-3, "features": 1e-3, "lora": 10 * pretrained}.get(strategy, pretrained)
+    return rate * _OF_ADAMW[optim]
 
 
 def epochs(rows: int, strategy: str) -> float:

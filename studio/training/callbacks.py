@@ -17,12 +17,14 @@ from accelerate import PartialState
 from rich.console import Console
 from rich.file_proxy import FileProxy
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch.utils.data import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy
 
 from studio import overfit, stopping
 from studio.data.images import Pictures
+from studio.data.words import VariedTexts
 from studio.errors import RunError
 from studio.launch import Tee
 from studio.runs import ASIDE, Run, step_of, write_manifest
@@ -38,10 +40,13 @@ class Events(TrainerCallback):
         self.about: dict[str, Any] = {}  # what else is told when training begins
         self._measure_from(0)
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, train_dataloader=None, **kwargs
+    ):
         self.run.step = state.global_step
         self._measure_from(state.global_step)
         started = {"max_steps": state.max_steps, "num_train_epochs": state.num_train_epochs}
+        started["steps_per_epoch"] = math.ceil(len(train_dataloader) / args.gradient_accumulation_steps)
         if self.run.resumed:
             started["resumed_from"] = state.global_step
         started |= {"learning_rate": args.learning_rate, "precision": precision(args), **self.about}
@@ -83,13 +88,22 @@ class Events(TrainerCallback):
 
 
 class NewEpoch(TrainerCallback):
-    """Tells the training pictures which epoch it is; with several processes nobody else does (accelerate 1.15)."""
+    """Tells varied training rows and the order of rows which epoch it is.
 
-    def __init__(self, pictures: Pictures):
-        self.pictures = pictures
+    With several processes nobody else tells the rows, nor the order in an epoch that a resume has cut short
+    (accelerate 1.15, where what skips the first batches hides the sampler).
+    """
 
-    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
-        self.pictures.set_epoch(int(state.epoch or 0))
+    def __init__(self, rows: Dataset):
+        self.rows = rows if isinstance(rows, Pictures | VariedTexts) else None
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, train_dataloader=None, **kwargs
+    ):
+        epoch = int(state.epoch or 0)
+        train_dataloader.set_epoch(epoch)
+        if self.rows is not None:
+            self.rows.set_epoch(epoch)
 
 
 class SealCheckpoints(TrainerCallback):

@@ -15,6 +15,7 @@ from transformers.trainer_utils import IntervalStrategy
 from studio import events
 from studio.advice import Advice, advice
 from studio.curves import Stream
+from studio.data.lopsided import lopsided
 from studio.runs import Run
 from studio.training import findings, probes
 
@@ -37,16 +38,25 @@ class Diagnosis(TrainerCallback):
         labels: class names in id order.
         counts: the training rows of each class; None where rows have several labels.
         unknown: the token that stands for what the tokenizer does not know.
+        natural: whether nothing is done about classes of different sizes.
     """
 
     def __init__(
-        self, run: Run, labels: list[str], counts: Mapping[int, int] | None, metric: str, unknown: int | None = None
+        self,
+        run: Run,
+        labels: list[str],
+        counts: Mapping[int, int] | None,
+        metric: str,
+        unknown: int | None = None,
+        *,
+        natural: bool = True,
     ):
         self.run = run
         self.labels = labels
         self.counts = counts
         self.metric = metric
         self.unknown = unknown
+        self.natural = natural
         self.grad_norm = 0.0  # of the coming step, before it was shortened, as the trainer tells it
         self.stream = Stream(run.folder)
         self.told: set[str] = set()
@@ -108,6 +118,8 @@ class Diagnosis(TrainerCallback):
         self.told = {event.data["about"] for event in before if event.kind == "alert" and "about" in event.data}
         if self.run.writes and AcceleratorState().distributed_type not in _SHARDED:
             self.groups = probes.by_depth(model)
+        if self.run.writes and self.natural and self.counts is not None:
+            self._tell(lopsided({self.labels[one]: count for one, count in self.counts.items()}))
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model=None, **kwargs

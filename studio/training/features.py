@@ -1,22 +1,22 @@
-"""Features of training and validation rows: computed once by the frozen network, kept in the run, trained on."""
+"""Rows as the frozen part of a network sees them: a vector each, kept in the run while its head is trained on them."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import load_file, save_file
-from torch.utils.data import DataLoader, Dataset
-
-from studio import launch
-from studio.models.frozen import Frozen
-from studio.runs import Run
-
-_BATCH = 64
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch.utils.data import Dataset
 
 
 class Features(Dataset):
-    """Items {the network's main input: (width,) floats, "labels"}: rows as the frozen part sees them."""
+    """Items {the network's main input: (width,) floats, "labels": the row's label or its marks}.
+
+    Args:
+        name: what the network calls its main input, such as "input_ids" or "pixel_values".
+        values: (rows, width).
+        labels: class ids (rows,), or marks (rows, classes).
+    """
 
     def __init__(self, name: str, values: torch.Tensor, labels: torch.Tensor):
         self.name = name
@@ -35,51 +35,17 @@ def collate(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     return {name: torch.stack([item[name] for item in items]) for name in items[0]}
 
 
-def compute(frozen: Frozen, rows: Dataset, collator: Any, device: torch.device, views: int = 1) -> Features:
-    """Features of rows in their order; of varied pictures `views` times, as they look in so many epochs."""
-    loader = DataLoader(rows, _BATCH, collate_fn=collator)
-    values, labels = [], []
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        disable=launch.rank() != 0,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task("features, once", total=len(rows) * views)
-        for view in range(views):
-            if views > 1:
-                rows.set_epoch(view)
-            seen = []
-            batches = (_inputs(batch, seen, device) for batch in loader)
-            values.append(frozen.features(batches, lambda count: bar.advance(task, count)))
-            labels += seen
-    return Features(frozen.network.main_input_name, torch.cat(values), torch.cat(labels))
-
-
-def kept(run: Run, split: str, make: Any) -> Features:
-    """The features of a split as the run keeps them; those of a resumed run are there already."""
-    file = run.folder / "features" / f"{split}.safetensors"
-    if not _readable(file):
-        found = make()
-        if not run.writes:
-            return found
+def kept(file: Path, writes: bool, make: Callable[[], Features]) -> Features:
+    """The features in a file, which is made where it is not there yet (by the process that `writes`)."""
+    if file.is_file():
+        with safe_open(file, "pt") as stored:
+            return Features(
+                stored.metadata()["input"], *(stored.get_tensor(name).clone() for name in ("values", "labels"))
+            )
+    found = make()
+    if writes:
         file.parent.mkdir(exist_ok=True)
         fresh = file.with_suffix(".new")
         save_file({"values": found.values, "labels": found.labels}, fresh, metadata={"input": found.name})
         fresh.replace(file)
-        return found
-    from safetensors import safe_open
-
-    with safe_open(file, "pt") as stored:
-        name = stored.metadata()["input"]
-    tensors = load_file(file)
-    return Features(name, tensors["values"], tensors["labels"])
-
-
-def _readable(file: Path) -> bool:
-    return file.is_file()
-
-
-def _inputs(batch: dict[str, torch.Tensor], seen: list, device: torch.device) -> dict[str, torch.Tensor]:
-    """A batch as the network takes it; its labels are put aside."""
-    seen.append(batch["labels"])
-    return {name: value.to(device) for name, value in batch.items() if name != "labels"}
+    return found

@@ -129,8 +129,8 @@ def never_predicted(
         "never_predicted",
         f"In the last {len(validations)} validations no row was given the class{'es' * (len(dead) > 1)} "
         f"{', '.join(told)}{' ...' * (len(dead) > _LISTED)}",
-        "Too few rows, or too little training: raise --num_train_epochs, bring more rows of it, or merge it with "
-        "another class by --curation_file.",
+        "Too few rows, or too little training: raise --num_train_epochs, let it count for more by --class_weights "
+        "balanced, bring more rows of it, or merge it with another class by --curation_file.",
     )
 
 

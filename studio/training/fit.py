@@ -5,21 +5,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.data import Dataset
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, TrainerCallback
 
 from studio import launch
-from studio.config import Balance, Data, Strategy, Training
-from studio.data import text
-from studio.data.images import Pictures
+from studio.config import Augmentation, Balance, Data, Strategy, Training
+from studio.data.words import VariedTexts
 from studio.models import layers, probe
-from studio.models.frozen import Frozen
 from studio.runs import Run
-from studio.training import auto, budget, features, strategies
+from studio.training import auto, budget, features, probing, strategies
+from studio.training.augmented import AugmentedTrainer
 from studio.training.auto import Choice
-from studio.training.batches import collator
 from studio.training.trainer import StudioTrainer
 
 _PROBED = 20_000  # rows; more make no better start
@@ -33,6 +30,7 @@ def fit(
     labels: list[str],
     run: Run,
     data: Data,
+    augmentation: Augmentation,
     strategy: Strategy,
     balance: Balance,
     training: Training,
@@ -44,38 +42,58 @@ def fit(
         rows: the datasets train, validation and test, as text.tokenise or images.prepare make them.
         labels: class names in id order.
     """
+    run.log("status", {"state": "running", "fitting": True})  # its time counts from here where runs are compared
     if run.rehearsal == "overfit_batch" and strategy.strategy in ("auto", "probe_then_full"):
         strategy = Strategy(strategy="full")  # a head that starts from a probe knows the batch by heart already
-    seed = training.seed
-    choice = launch.from_rank_zero(lambda: _chosen(network, processor, rows, labels, run, strategy, training))
+    plain = rows | {"train": rows["train"].plain()} if isinstance(rows["train"], VariedTexts) else rows
+    choice = launch.from_rank_zero(lambda: _chosen(network, processor, plain, run, strategy, training))
     strategy, training = auto.settled(choice, strategy, training)
     start = _start(run)
     if start:
         probe.put(start, layers.last_linear(network))
-    with _prepared(network, processor, rows, run, strategy, seed) as (learner, learnt_from, callbacks):
-        trainer = StudioTrainer(
-            learner, training, learnt_from, processor, run, labels, strategy=strategy, evaluate_first=start is not None
-        )
+        strategies.keep_statistics(network)
+    if strategy.strategy == "scratch" and network.name_or_path:
+        strategies.start_anew(network, training.seed)
+    with _prepared(network, processor, plain, run, strategy) as (learner, learnt, callbacks):
+        if learnt is plain:
+            learnt = rows
+        else:
+            augmentation = _unheeded(augmentation)
+        trainer = AugmentedTrainer(
+            learner, training, learnt, processor, run, labels, augmentation=augmentation, balance=balance,
+            strategy=strategy, evaluate_first=start is not None,
+        )  # fmt: skip
+        trainer.events.about = _told(learner, choice)
         for callback in callbacks:
             trainer.add_callback(callback)
-        trainer.events.about = _told(learner, choice)
         trainer.train(resume_from_checkpoint=run.last_good_checkpoint())  # None for a new run
     trainer.take_whole(rows)
     return trainer
 
 
+def _unheeded(augmentation: Augmentation) -> Augmentation:
+    """What is left of an augmentation where each row is looked at once; says so."""
+    if augmentation != type(augmentation)() and launch.rank() == 0:
+        print("  the features are those of the rows as they are: what Augmentation says is not heeded", flush=True)
+    return type(augmentation)()
+
+
 @contextlib.contextmanager
 def _prepared(
-    network: PreTrainedModel, processor: Any, rows: dict[str, Dataset], run: Run, strategy: Strategy, seed: int
-) -> Iterator[tuple[PreTrainedModel, dict[str, Dataset], list]]:
+    network: PreTrainedModel, processor: Any, rows: dict[str, Dataset], run: Run, strategy: Strategy
+) -> Iterator[tuple[PreTrainedModel, dict[str, Dataset], list[TrainerCallback]]]:
     """What is trained, on which rows, with which callbacks; afterwards the network is whole and of its own kind."""
     name = strategy.strategy
-    if name == "features" and (parted := _parted(network, processor, rows)):
+    if name == "features" and (frozen := probing.parted(network, rows["train"], processor)):
         computed = {
-            split: features.kept(run, split, lambda split=split: _compute(parted, processor, rows[split]))
+            split: features.kept(
+                run.folder / "features" / f"{split}.safetensors",
+                run.writes,
+                lambda split=split: probing.features(frozen, rows[split], processor),
+            )
             for split in ("train", "validation")
         }
-        with parted.head() as head:
+        with frozen.head() as head:
             yield head, computed, []
         return
     if name == "features":
@@ -92,81 +110,33 @@ def _chosen(
     network: PreTrainedModel,
     processor: Any,
     rows: dict[str, Dataset],
-    labels: list[str],
     run: Run,
     strategy: Strategy,
     training: Training,
 ) -> Choice:
-    """What is trained and how, told by the run where it goes on; a probe, where there is one, is left in the run."""
+    """What is trained and how, as the run has it where it goes on. A probe, where there is one, is left in the run."""
     kept = run.folder / "strategy.json"
     if run.resumed and kept.is_file():
         said = json.loads(kept.read_text())
         return Choice(**{name: said[name] for name in Choice.__dataclass_fields__})
     found = None
     if network.name_or_path and strategy.strategy in ("auto", "probe_then_full", "features"):
-        found = _probe(network, processor, rows["train"], run, training.seed)
-    choice = auto.choose(
-        strategy, training, network, len(rows["train"]), len(labels), found.accuracy if found else None
-    )
+        most = _REHEARSED if run.rehearsal else _PROBED
+        found = probing.probed(network, rows["train"], processor, most, training.seed)
+    accuracy = found.accuracy if found else None
+    sizes = len(rows["train"]), len(rows["validation"])
+    choice = auto.choose(strategy, training, network, *sizes, network.config.num_labels, accuracy)
     if found:
-        folder = run.folder / "features"
-        folder.mkdir(exist_ok=True)
-        save_file({"weight": found.weight, "bias": found.bias}, folder / "probe.safetensors")
-    auto.remember(run, choice, probe_accuracy=found.accuracy if found else None)
+        (run.folder / "features").mkdir(exist_ok=True)
+        save_file({"weight": found.weight, "bias": found.bias}, run.folder / "features" / "probe.safetensors")
+    auto.remember(run, choice, probe_accuracy=accuracy)
     return choice
-
-
-def _probe(network: PreTrainedModel, processor: Any, train: Dataset, run: Run, seed: int) -> probe.Probe | None:
-    """A linear classifier for the network's last layer; None where that is not a linear one on one vector a row."""
-    last = layers.last_linear(network)
-    some = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
-    some = some[: _REHEARSED if run.rehearsal else _PROBED].sort().values
-    rows = train.plain(some) if isinstance(train, Pictures) else train.select(some.numpy())
-    if last is None or not (parted := _parted(network, processor, {"train": rows})):
-        return None
-    computed = _compute(parted, processor, rows)
-    seen = []
-    hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].flatten(1)))
-    try:
-        with parted.head() as head, torch.inference_mode():
-            head.eval()
-            head(**{computed.name: computed.values})
-    finally:
-        hook.remove()
-    return probe.fit(seen[0].clone(), computed.labels, network.config.num_labels, seed)
-
-
-def _parted(network: PreTrainedModel, processor: Any, rows: dict[str, Dataset]) -> Frozen | None:
-    """The network in two parts, tried on a few training rows; None where it cannot be parted."""
-    train = rows["train"]
-    few = _inputs(train.select(range(min(4, len(train))))) if not isinstance(train, Pictures) else train
-    batch = collator(train, processor)([few[at] for at in range(min(4, len(train)))])
-    batch.pop("labels")
-    try:
-        return Frozen(network, dict(batch))
-    except ValueError:
-        return None
-
-
-def _compute(parted: Frozen, processor: Any, rows: Dataset) -> features.Features:
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    parted.network.to(device)
-    inputs = rows.plain() if isinstance(rows, Pictures) else _inputs(text.by_length(rows))
-    return features.compute(parted, inputs, collator(rows, processor), device)
-
-
-def _inputs(rows: Dataset) -> Dataset:
-    """Rows of texts with what a network takes and their labels alone."""
-    return rows.remove_columns([name for name in ("row_id", "length") if name in rows.column_names])
 
 
 def _start(run: Run) -> probe.Probe | None:
     """The probe that the run begins with, if it has one."""
     file = run.folder / "features" / "probe.safetensors"
-    if not file.is_file():
-        return None
-    stored = load_file(file)
-    return probe.Probe(stored["weight"], stored["bias"], float("nan"))
+    return probe.Probe(**load_file(file), accuracy=float("nan")) if file.is_file() else None
 
 
 def _told(network: PreTrainedModel, choice: Choice) -> dict[str, Any]:

@@ -1,16 +1,36 @@
 """What a strategy does to a network before it is trained: what is frozen, what is added, what is learnt when."""
 
+import copy
 import fnmatch
 from collections.abc import Callable
 
+import timm
 from peft import LoraConfig
 from peft.tuners.lora import LoraModel
 from torch import nn
-from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    PreTrainedModel,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
 
 from studio.config import Strategy
 from studio.errors import RequestError
 from studio.models import layers
+
+
+def start_anew(network: PreTrainedModel, seed: int) -> None:
+    """Random weights in the place of pretrained ones, as the architecture starts."""
+    set_seed(seed)
+    if hasattr(network, "timm_model"):
+        config = network.config
+        fresh = timm.create_model(config.architecture, num_classes=config.num_labels, **(config.model_args or {}))
+        network.timm_model.load_state_dict(fresh.state_dict())
+    else:
+        network.load_state_dict(type(network)(copy.deepcopy(network.config)).state_dict())
 
 
 def freeze(network: PreTrainedModel, trained: Callable[[str], bool]) -> None:
@@ -22,6 +42,16 @@ def freeze(network: PreTrainedModel, trained: Callable[[str], bool]) -> None:
         parameter.requires_grad_(trained(name))
     for module in _frozen_parts(network):
         module.register_forward_pre_hook(_evaluating)
+
+
+def keep_statistics(network: PreTrainedModel) -> None:
+    """Lets batch norms use the means and spreads they know, in training as in evaluation.
+
+    The head was fitted to what comes of these; those of small batches of varied pictures are others.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.register_forward_pre_hook(_evaluating)
 
 
 def train_head(network: PreTrainedModel) -> None:

@@ -1,6 +1,6 @@
 """StudioTrainer: the Hugging Face Trainer with the studio's house rules."""
 
-import functools
+import contextlib
 import math
 import shutil
 import tempfile
@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 from transformers import (
     PreTrainedModel,
@@ -28,14 +30,16 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging
 
 from studio import events
-from studio.config import Strategy, Training
+from studio.config import Balance, Strategy, Training
 from studio.data.images import Pictures
+from studio.data.words import VariedTexts
 from studio.errors import RequestError, RunError
 from studio.evaluation import metrics, modules, multilabel
 from studio.runs import ASIDE, Run, manifest_fault, size_bytes
 from studio.stopping import SIGNALS, Stopped
-from studio.training import rates, workers
+from studio.training import balancing, optimizers, rates, schedules, workers
 from studio.training.arguments import training_arguments
+from studio.training.average import Average
 from studio.training.batches import collator
 from studio.training.callbacks import (
     EarlyStopping,
@@ -49,8 +53,7 @@ from studio.training.callbacks import (
 )
 from studio.training.diagnosis import Diagnosis
 from studio.training.findings import label_counts
-from studio.training.losses import binary_cross_entropy, cross_entropy
-from studio.training.sampling import LengthGrouped
+from studio.training.sampling import LengthGrouped, Shuffled
 
 NOT_EVALUATED = "not_evaluated"  # in a checkpoint: its evaluation was broken off
 
@@ -67,6 +70,7 @@ class StudioTrainer(Trainer):
         tokens: the datasets "train" and "validation", as text.tokenise or images.prepare make them.
         processor: the tokenizer or image processor, saved beside the weights.
         labels: class names in id order.
+        balance: what is done about classes of different sizes; nothing when None.
         strategy: gives the learning rates of the network's parts.
         evaluate_first: whether the network is good enough as it is to be the first checkpoint.
     """
@@ -79,30 +83,37 @@ class StudioTrainer(Trainer):
         processor: Any,
         run: Run,
         labels: list[str],
+        balance: Balance | None = None,
         strategy: Strategy | None = None,
         evaluate_first: bool = False,
     ):
         logging.disable_progress_bar()
         self.run = run
+        self.training = training
         self.strategy = strategy or Strategy(strategy="full")
         self.evaluate_first = evaluate_first
+        self.plateau = schedules.Plateau(training)
         pictures = isinstance(tokens["train"], Pictures)
-        several = _several_labels(tokens["train"])
+        truth = np.asarray(_labels(tokens["train"])[:])
+        several = truth.ndim == 2
+        balance = balance or Balance()
+        self.deal = balancing.deal(balance, truth, training.seed)
         if pictures:
             network = network.to(memory_format=torch.channels_last)
         # Says that the model does not divide by the rows of the whole step; the losses here do.
         network.accepts_loss_kwargs = False
         # Tells those who load the model whether its probabilities add up to 1.
         network.config.problem_type = "multi_label_classification" if several else None
-        score, loss = (multilabel, binary_cross_entropy) if several else (metrics, cross_entropy)
-        _check_metric(training.metric_for_best_model, score.SCORES)
-        arguments = training_arguments(training, network, tokens["train"], run)
+        _check_metric(training.metric_for_best_model, (multilabel if several else metrics).SCORES)
+        rows_per_epoch = len(tokens["train"] if self.deal is None else self.deal)
+        arguments = training_arguments(training, network, tokens["train"], rows_per_epoch, run)
+        loss = balancing.loss(balance, truth, len(labels), arguments.label_smoothing_factor)
         _check_disk(network, training, run)
         rows_per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
         self.events = Events(run, rows_per_step)
-        counts = None if several else label_counts(_labels(tokens["train"])[:])
-        unknown = processor.unk_token_id if isinstance(tokens["train"], datasets.Dataset) else None
-        self.diagnosis = Diagnosis(run, labels, counts, training.metric_for_best_model, unknown)
+        counts = None if several else label_counts(truth)
+        unknown = processor.unk_token_id if isinstance(tokens["train"], datasets.Dataset | VariedTexts) else None
+        self.diagnosis = Diagnosis(run, labels, counts, training.metric_for_best_model, unknown, natural=balance.idle)
         super().__init__(
             model=network,
             args=arguments,
@@ -111,10 +122,10 @@ class StudioTrainer(Trainer):
             data_collator=collator(tokens["train"], processor),
             processing_class=processor,
             compute_metrics=self.diagnosis.counting(modules.compute_metrics(labels, several=several)),
-            compute_loss_func=self.diagnosis.listening(
-                functools.partial(loss, label_smoothing=arguments.label_smoothing_factor)
-            ),
+            compute_loss_func=self.diagnosis.listening(loss),
+            optimizer_cls_and_kwargs=optimizers.chosen(training, arguments),
             callbacks=[
+                self.plateau,
                 self.events, self.diagnosis, SealCheckpoints(run, training.save_total_limit), StopWhenAsked(run)
             ],
         )  # fmt: skip
@@ -122,8 +133,8 @@ class StudioTrainer(Trainer):
             self.add_callback(StopWhenFitted())
         if training.early_stopping_patience:
             self.add_callback(EarlyStopping(training.early_stopping_patience, training.early_stopping_threshold))
-        if pictures:
-            self.add_callback(NewEpoch(tokens["train"]))
+        self.add_callback(NewEpoch(tokens["train"]))
+        self.average = self._average()
         self.add_callback(SettleFirst(self))
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
@@ -141,8 +152,18 @@ class StudioTrainer(Trainer):
             done = super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
         finally:
             self.bar.close()
+        if self.average and self.state.best_model_checkpoint is None:
+            self.average.swap()
         SIGNALS.patient = False  # but not when it was broken off: what follows then must not be
         return done
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> LRScheduler:
+        """Sets the course of the learning rate, of which the Trainer knows fewer kinds."""
+        if self.lr_scheduler is None:
+            optimizer = optimizer or self.optimizer
+            self.lr_scheduler = schedules.scheduler(optimizer, self.training, num_training_steps, self.plateau)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> tuple[list, torch.Tensor | int | None]:
         """As the Trainer's; the events learn how long it took, and the diagnosis sees what came."""
@@ -187,6 +208,19 @@ class StudioTrainer(Trainer):
                     (self._checkpoint() / NOT_EVALUATED).touch()
                 self.callback_handler.on_save(self.args, self.state, self.control)  # seals it
                 raise Stopped(saved=True) from None
+
+    def _evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """As the Trainer's, which it calls in training; of the averaged weights, where there are any."""
+        if not self.average:
+            return super()._evaluate(*args, **kwargs)
+        self.average.agree()
+        with self.average.in_place():
+            return super()._evaluate(*args, **kwargs)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.average:
+            self.average.load(Path(resume_from_checkpoint))
 
     def settle_first(self) -> None:
         """Makes the first checkpoint of a network that is good as it is; of a resumed run see `settle_resumed`."""
@@ -235,7 +269,7 @@ class StudioTrainer(Trainer):
         """
         if self.optimizer is None and (self.strategy.layer_decay, self.strategy.head_lr_multiplier) != (1.0, 1.0):
             model = model or self.model
-            kind, more = self.get_optimizer_cls_and_kwargs(self.args, model)
+            kind, more = self.optimizer_cls_and_kwargs
             decaying = set(self.get_decay_parameter_names(model))
             self.optimizer = kind(rates.groups(model, self.args, self.strategy, decaying), **more)
         return super().create_optimizer(model)
@@ -269,7 +303,11 @@ class StudioTrainer(Trainer):
         """
         if self.args.should_save:
             checkpoint = Path(output_dir).parent == self.run.checkpoints
-            self.model.save_pretrained(output_dir, state_dict=state_dict, save_original_format=not checkpoint)
+            averaged = self.average if checkpoint else None
+            with averaged.in_place() if averaged else contextlib.nullcontext():
+                self.model.save_pretrained(output_dir, state_dict=state_dict, save_original_format=not checkpoint)
+                if averaged:
+                    averaged.save(Path(output_dir))
             self.processing_class.save_pretrained(output_dir)
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
@@ -300,6 +338,23 @@ class StudioTrainer(Trainer):
         _check_whole(Path(self.state.best_model_checkpoint))
         super()._load_best_model()
 
+    def _average(self) -> Average | None:
+        """What keeps a moving average of the weights, if one is asked for.
+
+        Raises:
+            RequestError: each process would hold only a part of the network.
+        """
+        if self.training.ema_decay is None:
+            return None
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            raise RequestError(
+                f"--ema_decay {self.training.ema_decay:g} averages whole networks, and FSDP and DeepSpeed divide them "
+                "among the processes: leave one of them out"
+            )
+        average = Average(self.model, self.training.ema_decay)
+        self.add_callback(average)
+        return average
+
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader:
         """As the Trainer's. Loaders with workers draw their seeds from a generator of their own.
 
@@ -313,10 +368,19 @@ class StudioTrainer(Trainer):
         return loader
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
-        if not isinstance(self.train_dataset, datasets.Dataset):
-            return super()._get_train_sampler(train_dataset)
+        if not isinstance(self.train_dataset, datasets.Dataset | VariedTexts):
+            if self.deal is None:
+                return super()._get_train_sampler(train_dataset)
+            varied = len(self.train_dataset) if isinstance(self.train_dataset, Pictures) else 0
+            return Shuffled(self.deal, varied, self.args.seed)
+        varied = isinstance(self.train_dataset, VariedTexts)
+        lengths = self.train_dataset.lengths if varied else self.train_dataset["length"][:]
         rows = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return LengthGrouped(self.train_dataset["length"][:], rows, self.args.seed)
+        return LengthGrouped(lengths, rows, self.args.seed, self.deal)
+
+    def num_examples(self, dataloader: DataLoader) -> int:
+        """The rows of an epoch, which the Trainer asks for where it counts those it has trained on."""
+        return super().num_examples(dataloader) if self.deal is None else len(self.deal)
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler | None:
         return SequentialSampler(eval_dataset)
@@ -345,13 +409,8 @@ class SettleFirst(TrainerCallback):
         self.trainer.settle_first()
 
 
-def _several_labels(rows: Dataset) -> bool:
-    """Whether rows have several labels each: a number for every class instead of one class id."""
-    return np.ndim(_labels(rows)[0]) == 1
-
-
 def _labels(rows: Dataset) -> Sequence:
-    """The labels of rows, in their order."""
+    """The labels of rows, in their order: class ids, or a number for every class where rows have several labels."""
     return rows["labels"] if isinstance(rows, datasets.Dataset) else rows.labels
 
 
@@ -371,14 +430,15 @@ def _check_metric(name: str, scores: dict[str, str]) -> None:
 def _check_disk(network: nn.Module, training: Training, run: Run) -> None:
     """Refuses a run whose checkpoints would not fit on the disk.
 
-    A checkpoint holds the weights and Adam's two moments; beside the kept ones there are the best one, one being
-    written, and the final model. A resumed run has some of them already.
+    A checkpoint holds the weights and Adam's two moments, and perhaps an average; beside the kept ones there are the
+    best one, one being written, and the final model. A resumed run has some of them already.
 
     Raises:
         RequestError: there is too little space.
     """
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    needed = 3 * weights * (training.save_total_limit + 2) + weights - size_bytes(run.checkpoints)
+    parts = 3 if training.ema_decay is None else 4
+    needed = parts * weights * (training.save_total_limit + 2) + weights - size_bytes(run.checkpoints)
     free = shutil.disk_usage(run.folder).free
     if run.writes and free < needed:
         raise RequestError(

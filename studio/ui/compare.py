@@ -51,6 +51,9 @@ def screen(shared: Shared) -> None:
     verdict = gr.Markdown()
     plot = gr.HTML(elem_id="compare-chart", css_template=lines.CSS, js_on_load=lines.HOVER)
     scores = gr.Dataframe(label="Test set, with 95 % intervals", interactive=False, wrap=True, visible=False)
+    recalls = gr.Dataframe(
+        label="Recall: the share of a class's test rows that were found", interactive=False, wrap=True, visible=False
+    )
     settings = gr.Dataframe(
         label="Settings that differ, and what the models cost", interactive=False, wrap=True, visible=False
     )
@@ -74,26 +77,27 @@ def screen(shared: Shared) -> None:
         chart = lines.lines(_title(folders, which), curves, last)
         return chart or (words.said(_NO_POINTS) if folders else "")
 
-    def judge(names: list[str] | None, before: list | None) -> Iterator[tuple[Any, Any, Any, Any]]:
+    def judge(names: list[str] | None, before: list | None) -> Iterator[tuple[Any, ...]]:
         hidden = gr.Dataframe(visible=False)
         folders = _chosen(shared.root, names)
         if len(folders) < 2:
-            yield (_CHOOSE if _folders(shared.root) else _NO_RUNS), hidden, hidden, None
+            yield (_CHOOSE if _folders(shared.root) else _NO_RUNS), hidden, hidden, hidden, None
             return
         now = [(str(folder), _report(folder).exists() and _report(folder).stat().st_mtime) for folder in folders]
         if now == before:
-            yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            yield (gr.skip(),) * 5
             return
-        yield "Comparing ...", hidden, hidden, None
+        yield "Comparing ...", hidden, hidden, hidden, None
         try:
             found = ask(shared.root, "compare", *map(str, folders))
         except (RequestError, RunError) as error:
-            yield f"These runs cannot be compared: {words.plain(error)}", hidden, hidden, None
+            yield f"These runs cannot be compared: {words.plain(error)}", hidden, hidden, hidden, None
             return
         told = _recommended(folders) + [row["sentence"] for row in found["tests"]] + found["notes"]
         yield (
             "\n\n".join(map(words.plain, told)),
             gr.Dataframe(_score_table(found["runs"]), visible=True),
+            gr.Dataframe(of_classes := _recall_table(found), visible=not of_classes.empty),
             gr.Dataframe(table := _setting_table(found), visible=not table.empty),
             now,
         )
@@ -101,7 +105,7 @@ def screen(shared: Shared) -> None:
     # not on `change`, which Gradio 6.31 tells of a list of choices after whatever changes on the page
     judged = gr.State(None)
     drawing = {"fn": draw, "inputs": [runs, curve], "outputs": plot, "show_progress": "hidden"}
-    judging = {"fn": judge, "inputs": [runs, judged], "outputs": [verdict, scores, settings, judged]}
+    judging = {"fn": judge, "inputs": [runs, judged], "outputs": [verdict, scores, recalls, settings, judged]}
     offered = shared.tab.select(choose, runs, runs, show_progress="hidden", api_name="runs_to_compare")
     offered.then(**drawing).then(**judging)
     runs.input(**drawing).then(**judging)
@@ -180,7 +184,7 @@ def _score_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
 def _score(test: dict[str, Any], name: str) -> str:
     if name not in test:
         return ""
-    interval = test["intervals"].get(name)
+    interval = test.get("intervals", {}).get(name)
     return f"{test[name]:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
@@ -193,9 +197,24 @@ def _setting_table(found: dict[str, Any]) -> pd.DataFrame:
         [name, *("" if value is None else str(value) for value in values)] for name, values in found["settings"].items()
     ]
     rows += _cost_rows([row["profile"] for row in found["runs"]])
-    return pd.DataFrame(
-        rows, columns=["Setting", *(f"{i}  {row['run']}" for i, row in enumerate(found["runs"], start=1))]
-    )
+    return pd.DataFrame(rows, columns=["Setting", *_headers(found["runs"])])
+
+
+def _recall_table(found: dict[str, Any]) -> pd.DataFrame:
+    """Empty where classes are too many to read, or no run is scored yet."""
+    rows = [
+        [
+            label,
+            next(f"{of_run['support']:,}" for of_run in runs if of_run),
+            *(_score(one or {}, "recall") for one in runs),
+        ]
+        for label, runs in found["recalls"].items()
+    ]
+    return pd.DataFrame(rows, columns=["Class", "Rows", *_headers(found["runs"])])
+
+
+def _headers(runs: list[dict[str, Any]]) -> list[str]:
+    return [f"{place}  {row['run']}" for place, row in enumerate(runs, start=1)]
 
 
 def _cost_rows(profiles: list[dict[str, Any] | None]) -> list[list[str]]:

@@ -26,7 +26,7 @@ from studio.ui.security import UPLOAD_BYTES
 _NAME_LIMIT = 80  # characters
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACES = {spec.name for spec in specs(Data) if spec.path}
-_OF_A_RUN = {"max_seq_length", "image_size", "augmentation"}
+_OF_A_RUN = {"max_seq_length", "image_size"}
 _OF_A_RUN |= {"max_train_samples", "max_eval_samples", "max_predict_samples"}
 _FILES = "files"
 _THUMBNAILS = "thumbnails"

@@ -71,6 +71,7 @@ def lines(
     *,
     marked: int | None = None,
     size: tuple[int, int] = (460, 260),
+    more: str = "",
 ) -> str:
     """An HTML figure of (step, value) points by the names of their curves, nothing where there are no points.
 
@@ -78,6 +79,7 @@ def lines(
         last: the step at the right end.
         marked: a step that an upright line stands at.
         size: of the drawing, in its own units, which are pixels when it is as wide as that.
+        more: stands below the title.
     """
     drawn = {name: points for name, points in curves.items() if points}
     if not drawn:
@@ -114,7 +116,7 @@ def lines(
         parts.append(f'<polyline points="{placed}" stroke="{colour(at)}" data-name="{escape(name)}"/>')
     told = {"left": _LEFT, "right": right, "top": _TOP, "bottom": bottom, "last": last, "low": low, "high": high}
     attributes = ' class="steps"' + "".join(f' data-{key}="{value:.10g}"' for key, value in told.items())
-    more = f"dashed: the best step, {marked:,}" if marked is not None else ""
+    more = f"dashed: the best step, {marked:,}" if marked is not None else more
     return figure(title, more, size, "".join(parts), legend(drawn) if len(drawn) > 1 else "", attributes)
 
 

@@ -76,7 +76,7 @@ def test_texts_of_signs_alone_are_near_to_none():
     assert units(texts(":-)", "!!!", ":-("), near=True) == [0, 1, 2]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=10), min_size=2, max_size=12))
 def test_no_near_pair_of_texts_is_missed_and_none_is_invented(contents):
     rows = texts(*map(" ".join, contents))

@@ -14,7 +14,8 @@ from transformers import CLIPImageProcessor, ConvNextImageProcessor, MobileViTIm
 from transformers.models.timm_wrapper.image_processing_timm_wrapper import TimmWrapperImageProcessor
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-from studio.config import ImageData
+from studio.config import ImageAugmentation, ImageData
+from studio.data.augment import PRESETS
 from studio.data.images import Pictures, collate, prepare
 from studio.data.load import load
 from studio.data.splits import Splits
@@ -87,7 +88,7 @@ def test_evaluation_gives_what_the_processor_gives(family):
 @pytest.mark.parametrize("family", PROCESSORS)
 def test_a_varied_picture_has_the_size_and_colours_of_the_processor(family):
     plain = rows([Image.new("RGB", (40, 30), colour) for colour in ("red", "green", "blue")])
-    varied, unvaried = Pictures(plain, PROCESSORS[family], "crop_and_flip"), Pictures(plain, PROCESSORS[family])
+    varied, unvaried = Pictures(plain, PROCESSORS[family], PRESETS["medium", True]), Pictures(plain, PROCESSORS[family])
     for one, other in zip(varied, unvaried, strict=True):
         torch.testing.assert_close(one["pixel_values"], other["pixel_values"], rtol=0, atol=1e-5)
 
@@ -95,30 +96,42 @@ def test_a_varied_picture_has_the_size_and_colours_of_the_processor(family):
 def test_only_training_pictures_are_varied():
     divided = Splits(train=ROWS, validation=ROWS, test=ROWS, labels=[], notes=[], origin="")
     plain = torch.stack([item["pixel_values"] for item in Pictures(ROWS, VIT)])
-    for augmentation, varied in (("none", False), ("crop", True), ("crop_and_flip", True)):
-        prepared = prepare(divided, VIT, ImageData(augmentation=augmentation), seed=1)
+    for settings, varied in (
+        ({}, False),
+        ({"mirror": True}, False),
+        ({"augmentation": "light"}, True),
+        ({"augmentation_policy": "randaugment"}, True),
+        ({"random_erasing": 1.0}, True),
+    ):
+        prepared = prepare(divided, VIT, ImageAugmentation(**settings), seed=1)
         pixels = {name: torch.stack([item["pixel_values"] for item in split]) for name, split in prepared.items()}
         assert torch.equal(pixels["validation"], plain) and torch.equal(pixels["test"], plain)
         assert torch.equal(pixels["train"], plain) is not varied
-        other = prepare(divided, VIT, ImageData(augmentation=augmentation), seed=2)["train"]
+        other = prepare(divided, VIT, ImageAugmentation(**settings), seed=2)["train"]
         assert torch.equal(pixels["train"], torch.stack([item["pixel_values"] for item in other])) is not varied
 
 
 def test_a_variation_follows_from_seed_epoch_and_row_whatever_the_order():
-    pictures = Pictures(ROWS, VIT, "crop_and_flip", seed=1)
+    pictures = Pictures(ROWS, VIT, PRESETS["medium", True], seed=1)
     pictures.set_epoch(3)
     one_by_one = [pictures[i]["pixel_values"] for i in range(12)]
     pictures.set_epoch(4)
     assert not any(map(torch.equal, one_by_one, [pictures[i]["pixel_values"] for i in range(12)]))
-    assert not any(map(torch.equal, one_by_one, [item["pixel_values"] for item in Pictures(ROWS, VIT, "crop", seed=2)]))
+    assert not any(
+        map(
+            torch.equal,
+            one_by_one,
+            [item["pixel_values"] for item in Pictures(ROWS, VIT, PRESETS["light", False], seed=2)],
+        )
+    )
 
-    again = Pictures(ROWS.select(range(11, -1, -1)), VIT, "crop_and_flip", seed=1)
+    again = Pictures(ROWS.select(range(11, -1, -1)), VIT, PRESETS["medium", True], seed=1)
     again.set_epoch(3)
     assert all(map(torch.equal, one_by_one, reversed([item["pixel_values"] for item in again])))
 
 
 def test_loader_processes_that_stay_see_the_epoch_change():
-    pictures = Pictures(ROWS, VIT, "crop", seed=1)
+    pictures = Pictures(ROWS, VIT, PRESETS["light", False], seed=1)
     loader = DataLoader(pictures, 3, shuffle=True, collate_fn=collate, num_workers=2, persistent_workers=True)
     for epoch in (0, 1, 0):
         pictures.set_epoch(epoch)
@@ -130,7 +143,7 @@ def test_a_large_jpeg_is_varied_from_enough_pixels():
     stream = io.BytesIO()
     Image.effect_noise((640, 480), 80).convert("RGB").save(stream, "JPEG")
     large = ROWS.select([0]).map(lambda _: {"image": {"bytes": stream.getvalue(), "path": None}})
-    assert Pictures(large, VIT, "crop")[0]["pixel_values"].shape == (3, 16, 16)
+    assert Pictures(large, VIT, PRESETS["light", False])[0]["pixel_values"].shape == (3, 16, 16)
     whole = VIT(Image.open(stream), return_tensors="pt")["pixel_values"][0]
     assert torch.equal(Pictures(large, VIT)[0]["pixel_values"], whole)  # unvaried: from all of them
 

@@ -54,7 +54,7 @@ def test_a_label_of_few_groups_is_dealt_out_before_one_of_fewer_rows_in_more_gro
     assert all(set(parts[mark]) == {0, 1, 2} for mark in marks.T)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.sets(st.integers(0, 4))), min_size=1, max_size=120),
     st.lists(st.floats(0.01, 0.45), max_size=2),

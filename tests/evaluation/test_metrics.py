@@ -103,6 +103,7 @@ def test_intervals_equal_those_of_drawing_rows_with_replacement():
         assert found[name] == pytest.approx(expected.tolist(), abs=0.012), name
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_true_accuracy_19_times_of_20():
     # A classifier of three classes that is right with probability 0.78, tested on 400 rows, 800 times over.
     random = np.random.default_rng(0)

@@ -78,6 +78,7 @@ def test_the_difference_is_that_of_the_scores():
     assert found.only_first == ((first == truth) & (second != truth)).sum()
 
 
+@pytest.mark.slow
 def test_the_intervals_are_those_of_rows_drawn_one_by_one():
     chance = np.random.default_rng(2)
     truth = chance.integers(0, 2, 200)
@@ -199,6 +200,22 @@ def test_different_test_rows_and_many_comparisons_are_said(tmp_path):
     assert "one was tested on 40 rows and two on 30; only the 30" in notes and "--splits_from" in notes
     assert "three" not in notes
     assert "2 comparisons are made" in notes
+
+
+def test_the_recall_of_each_class_is_told_where_there_are_few_enough_to_read(tmp_path):
+    folders = [write_run(tmp_path, "one", answers("10" * 20)), write_run(tmp_path, "two", answers("1" * 39 + "0"))]
+    write_run(tmp_path, "new", None)
+    recalls = cli_evaluate.comparison([*folders, tmp_path / "new"])["recalls"]
+    told = {label: [row and (row["recall"], row["support"]) for row in runs] for label, runs in recalls.items()}
+    assert told == {"a": [(1.0, 20), (1.0, 20), None], "b": [(0.0, 20), (0.95, 20), None]}
+    low, high = recalls["b"][1]["intervals"]["recall"]
+    label, none, found, unscored = cli_evaluate.recall_rows(recalls)[1]
+    assert (label, found, unscored) == ("b", f"0.950 ({low:.3f} to {high:.3f})", "") and none.startswith("0.000 (")
+    metrics = folders[0] / "report" / "metrics.json"
+    told = json.loads(metrics.read_text())
+    told["splits"]["test"]["per_class"] = {f"class {at}": {"recall": 1.0, "support": 3} for at in range(20)}
+    metrics.write_text(json.dumps(told))
+    assert cli_evaluate.comparison(folders)["recalls"] == {}
 
 
 def test_a_damaged_report_is_named(tmp_path):

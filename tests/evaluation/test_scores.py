@@ -130,6 +130,7 @@ def test_the_f1_of_a_class_has_the_interval_of_drawing_rows_with_replacement():
         assert row["intervals"]["f1"] == pytest.approx(expected.tolist(), abs=0.012)
 
 
+@pytest.mark.slow
 def test_intervals_of_balanced_accuracy_and_log_loss_hold_the_true_value_19_times_of_20():
     # A great many rows stand for the truth, and tests of 300 rows are drawn from them.
     everything = one_label(0, rows=40_000, classes=3)

@@ -204,6 +204,7 @@ def test_a_name_that_is_none_is_refused(tmp_path):
     assert done.stderr.startswith("RequestError: --hub_model_id me/film reviews! is no name for a model")
 
 
+@pytest.mark.slow
 def test_a_hub_out_of_reach_is_told_within_seconds(model, tmp_path):
     with socket.socket() as deaf:  # takes connections and never answers
         deaf.bind(("127.0.0.1", 0))

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageClassification, TrainerCallback, ViTConfig
 
 from studio.config import Training
+from studio.data.augment import PRESETS
 from studio.data.images import Pictures
 from studio.jobs.standing import standing
 from studio.runs import Run
@@ -96,7 +97,7 @@ def pictures(folder: Path, *callbacks, workers: int, **settings) -> StudioTraine
     )
     plain = scaling.rows("vit", test_stopping.ROWS)
     data = {
-        "train": Pictures(plain._rows, plain._processor, "crop_and_flip", seed=3),
+        "train": Pictures(plain._rows, plain._processor, PRESETS["medium", True], seed=3),
         "validation": plain,
     }
     training = Training(

@@ -30,7 +30,9 @@ def going(root, studio, recipe, body=ENDLESS):
     return root / "a"
 
 
-@pytest.mark.parametrize("killed", ["t", "s", "e", "ts", "te", "se", "tse"])
+@pytest.mark.parametrize(
+    "killed", ["t", "tse", *(pytest.param(some, marks=pytest.mark.slow) for some in ("s", "e", "ts", "te", "se"))]
+)
 def test_killing_engine_supervisor_and_trainer_in_every_combination_leaves_a_true_state(root, studio, recipe, killed):
     folder = going(root, studio, recipe)
     victims = {"t": trainer(folder), "s": supervisor(folder), "e": psutil.Process(engine.owner(root))}

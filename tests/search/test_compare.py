@@ -20,7 +20,9 @@ from tests.jobs.conftest import ENDLESS, ROOT, state, until
 TEXTS = "text_classification"
 # A child that notes what it is trained with, and one that fails with that.
 NOTES = """(run.folder.parent / 'order').open('a').write(f'{training.seed} ')
-    assert training.seed != 13, 'unlucky'"""
+    from studio.errors import RequestError
+    if training.seed == 13:
+        raise RequestError('unlucky')"""
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def write_course(folder: Path, seconds: float, began: float = 1000.0) -> None:
     """Events of a training that took so long, with validations half way and at the end; others go."""
     said = [
         (began - 500, "status", 0, {"state": "queued"}),
-        (began, "status", 0, {"state": "running", "rows": {"train": 100}}),
+        (began, "status", 0, {"state": "running", "fitting": True}),
         (began + seconds / 2, "metric", 20, {"eval_f1_macro": 0.9}),
         (began + seconds, "metric", 40, {"eval_f1_macro": 0.7}),
         (began + seconds, "metric", 40, {"train_runtime": 1.0}),

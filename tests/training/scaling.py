@@ -29,7 +29,7 @@ from transformers import (
 )
 
 from studio import launch
-from studio.config import Training
+from studio.config import Balance, Training
 from studio.data.images import Pictures
 from studio.data.marks import targets
 from studio.runs import Run
@@ -61,8 +61,11 @@ FAMILIES = {
     ),
     "bert of several labels": BertConfig(**TEXT, **STILL),
     "vit of several labels": ViTConfig(**SMALL, **STILL, image_size=16, patch_size=8),
+    "weighted bert": BertConfig(**TEXT, **STILL),
+    "weighted bert of several labels": BertConfig(**TEXT, **STILL),
 }  # fmt: skip
 IMAGES = ("vit", "clip", "resnet", "convnext", "timm", "vit of several labels")
+WEIGHTED = Balance(class_weights="balanced", loss="focal")
 SEVERAL = datasets.List(datasets.ClassLabel(names=["a", "b", "c"]))
 
 
@@ -114,7 +117,9 @@ def network(family: str):
     return auto.from_config(config)
 
 
-def first_steps(family: str, batch: int, accumulation: int, count: int, folder: Path) -> list[list[float]]:
+def first_steps(
+    family: str, batch: int, accumulation: int, count: int, folder: Path, balance: Balance | None = None
+) -> list[list[float]]:
     model = network(family)
     for module in model.modules():
         # statistics of a batch differ from those of its parts by nature: what is compared is the loss's scale
@@ -130,7 +135,7 @@ def first_steps(family: str, batch: int, accumulation: int, count: int, folder: 
     processor = data._processor if family in IMAGES else BertTokenizer(vocab={w: i for i, w in enumerate(WORDS)})
     run = Run(folder / f"{family}-{batch}-{accumulation}-{count}", writes=launch.rank() == 0)
     run.folder.mkdir(exist_ok=True)
-    trainer = InOrder(model, training, {"train": data, "validation": data}, processor, run, ["a", "b", "c"])
+    trainer = InOrder(model, training, {"train": data, "validation": data}, processor, run, ["a", "b", "c"], balance)
     trainer.train()
     return [[log["loss"], log["grad_norm"]] for log in trainer.state.log_history if "loss" in log]
 
@@ -141,7 +146,10 @@ def main(folder: Path) -> None:
         "whole": (8, 1, 40), "accumulated": (4, 2, 40), "ragged whole": (8, 1, 37), "ragged": (4, 2, 37),
     }  # fmt: skip
     found = {
-        family: {name: first_steps(family, *batching, folder) for name, batching in batchings.items()}
+        family: {
+            name: first_steps(family, *batching, folder, WEIGHTED if family.startswith("weighted") else None)
+            for name, batching in batchings.items()
+        }
         for family in FAMILIES
     }
     if launch.rank() == 0:

@@ -70,13 +70,12 @@ def vit() -> ViTForImageClassification:
     return ViTForImageClassification(ViTConfig(**SMALL, image_size=16, patch_size=8, num_labels=3))
 
 
-def trained(folder, model=None, data=None, kind=StudioTrainer, more=None, **settings) -> Run:
+def trained(folder, model=None, data=None, kind=StudioTrainer, **settings) -> Run:
     """The run of a short training, on what it says of itself."""
     run = Run(folder)
     run.folder.mkdir(exist_ok=True)
     model, data = model or bert(), texts() if data is None else data
     training = Training(**QUICK | settings)
-    training.more = more or {}
     processor = (
         data._processor if isinstance(data, Pictures) else BertTokenizer(vocab={w: i for i, w in enumerate(WORDS)})
     )
@@ -100,7 +99,7 @@ HEALTHY = {
     "pictures": {"model": vit, "data": pictures},
     "several labels": {"data": lambda: texts(several=True)},
     "accumulated": {"settings": {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4}},
-    "smoothed": {"settings": {"more": {"label_smoothing_factor": 0.3}}},
+    "smoothed": {"settings": {"label_smoothing_factor": 0.3}},
     "16-bit": {"settings": {"bf16": True}},
     "recomputed": {"settings": {"activation_checkpointing": True}},
     "not clipped": {"settings": {"max_grad_norm": 0.0}},

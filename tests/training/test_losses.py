@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from torch.nn import BCEWithLogitsLoss
+from torch.nn import BCEWithLogitsLoss, CrossEntropyLoss
+from torch.nn.functional import one_hot
 
-from studio.training.losses import binary_cross_entropy
+from studio.training.losses import binary_cross_entropy, cross_entropy
 
 CHANCE = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(12, 5, generator=CHANCE)
@@ -37,3 +38,23 @@ def test_smoothing_draws_ones_and_zeros_towards_a_half():
 def test_logits_of_16_bits_are_summed_in_32():
     half = LOGITS.to(torch.bfloat16)
     assert torch.allclose(binary_cross_entropy({"logits": half}, LABELS), BCEWithLogitsLoss()(half.float(), LABELS))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_soft_targets_of_a_single_class_cost_what_the_class_does(smoothing):
+    ids = torch.arange(12) % 5
+    plain = CrossEntropyLoss(label_smoothing=smoothing)(LOGITS, ids)
+    for labels in (ids, one_hot(ids, 5).float()):
+        assert torch.allclose(cross_entropy({"logits": LOGITS}, labels, label_smoothing=smoothing), plain)
+        halves = [
+            cross_entropy({"logits": logits}, some, num_items_in_batch=12, label_smoothing=smoothing)
+            for logits, some in zip(LOGITS.split(6), labels.split(6), strict=True)
+        ]
+        assert torch.allclose(sum(halves), plain)  # rows are counted, not shares
+
+
+def test_a_mixed_label_costs_its_parts_in_their_shares():
+    first, second = torch.arange(12) % 5, (torch.arange(12) + 1) % 5
+    mixed = 0.7 * one_hot(first, 5) + 0.3 * one_hot(second, 5)
+    expected = 0.7 * CrossEntropyLoss()(LOGITS, first) + 0.3 * CrossEntropyLoss()(LOGITS, second)
+    assert torch.allclose(cross_entropy({"logits": LOGITS}, mixed), expected)

@@ -45,7 +45,7 @@ def listening():
         signal.signal(number, handler)
 
 
-def train(folder, *callbacks, **settings) -> StudioTrainer:
+def train(folder, *callbacks, balance=None, **settings) -> StudioTrainer:
     """Two epochs of a BERT with dropout, resumed where the folder has a checkpoint."""
     torch.manual_seed(0)
     run = Run(folder)
@@ -65,7 +65,8 @@ def train(folder, *callbacks, **settings) -> StudioTrainer:
     }
     training = Training(**(defaults | settings))
     tokenizer = scaling.BertTokenizer(vocab={w: i for i, w in enumerate(scaling.WORDS)})
-    trainer = StudioTrainer(network, training, {"train": data, "validation": data}, tokenizer, run, ["a", "b", "c"])
+    rows = {"train": data, "validation": data}
+    trainer = StudioTrainer(network, training, rows, tokenizer, run, ["a", "b", "c"], balance)
     for callback in callbacks:
         trainer.callback_handler.callbacks.insert(0, callback)
     trainer.train(resume_from_checkpoint=run.last_good_checkpoint())

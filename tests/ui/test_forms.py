@@ -49,7 +49,7 @@ def test_bounds_and_choices_become_widgets():
     slider = forms.field(by_name["test_fraction"], 0.15, 0.15)
     assert isinstance(slider, gr.Slider) and (slider.minimum, slider.maximum) == (0.01, 0.9)
     assert isinstance(forms.field(by_name["merge_label_spellings"], False, False), gr.Checkbox)
-    assert len(forms.field(by_name["lr_scheduler_type"], "linear", "linear").choices) == 7
+    assert len(forms.field(by_name["lr_scheduler_type"], "linear", "linear").choices) == 12
     assert [value for _, value in forms.field(by_name["bf16"], None, None).choices] == ["automatic", "true", "false"]
 
 

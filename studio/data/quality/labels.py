@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from studio.data.curation import Curation, Merge
+from studio.data.lopsided import TIMES
 from studio.data.marks import pairs
 from studio.data.quality.items import EXAMPLES, Example, Finding, Items, Severity, count
 
 FEW = 3  # rows: one each to train on, to validate on and to test on
 SMALL = 10  # rows from which little can be learnt
-IMBALANCE = 10  # times the rows of the smallest class
 _TYPO_SHARE = 0.2  # of the rows of the name that is meant, at most
 _TYPO_LENGTH = 5  # characters, at least
 _SHORT_LENGTH = 3  # characters of an abbreviation, at least
@@ -123,13 +123,13 @@ def _sizes(items: Items, rows: np.ndarray) -> Iterator[Finding]:
         decision = Curation(exclude=dict.fromkeys(items.ids(at), f"of a class of fewer than {high} rows"))
         yield Finding(kind, severity, title, len(few), remedy, examples, decision if can_go else None)
     most, least = present[rows[present].argmax()], present[rows[present].argmin()]
-    if rows[most] >= IMBALANCE * rows[least]:
+    if rows[most] >= TIMES * rows[least]:
         times = rows[most] / rows[least]
         share = rows[most] / rows.sum()
         title = f"{items.names[most]!r} has {times:.0f} times as many rows as {items.names[least]!r}"
         remedy = (
             f"Always answering {items.names[most]!r} would be right for {share:.0%} of the rows: judge by macro F1, "
-            "not by accuracy, and add rows of the rare classes."
+            "not by accuracy, add rows of the rare classes, and try --class_weights balanced in training."
         )
         order = present[np.argsort(rows[present], kind="stable")]
         shown = dict.fromkeys([*order[: EXAMPLES - 1].tolist(), int(most)])

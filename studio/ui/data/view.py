@@ -95,7 +95,7 @@ def _warnings(told: dict[str, Any]) -> list[str]:
         more = f"; and {len(groups) - _SPELLINGS} more" if len(groups) > _SPELLINGS else ""
         labels = "One label is" if len(groups) == 1 else f"{len(groups)} labels are"
         found.append(f"{labels} written in several ways, each of which would be a class of its own: {shown}{more}.")
-    return found
+    return found + told.get("advice", [])
 
 
 def facts(told: dict[str, Any]) -> str:

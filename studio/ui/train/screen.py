@@ -1,6 +1,7 @@
 """The Train screen: data set, recipe, model and settings; then the review with its commands, and the start."""
 
 import functools
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from studio import launch, recipe, recipe_files
-from studio.config import Data
+from studio.config import Augmentation, Data
 from studio.dry_run import described
 from studio.errors import RequestError, RunError
 from studio.fields import Settings, Spec, specs, to_flags
@@ -17,12 +18,14 @@ from studio.recipe import Recipe
 from studio.runs import Run, new_folder
 from studio.search.trials import PLAN
 from studio.ui import children, datasets
+from studio.ui.lines import CSS, HOVER
 from studio.ui.shared import Draft, Shared
-from studio.ui.train import catalogue, forms
-from studio.ui.words import plain
+from studio.ui.train import catalogue, forms, varied
+from studio.ui.train.course import course
+from studio.ui.words import plain, refused, said
 
 RECIPES = Path(__file__).parents[3] / "recipes"
-_OF_THE_FORM = {"max_seq_length", "image_size", "augmentation"}  # of the settings of data, what concerns training
+_OF_THE_FORM = {"max_seq_length", "image_size"}  # of the settings of data, what concerns training
 _OF_THE_FORM |= {"max_train_samples", "max_eval_samples", "max_predict_samples"}
 
 
@@ -58,19 +61,21 @@ def screen(shared: Shared) -> None:
         if data and one and data.task == one.task:  # otherwise the recipe is just being chosen anew
             if draft:
                 gr.Markdown(f"The form starts from the settings of **{plain(draft.run)}**.")
-            _Form(shared, one, data.settings, _settings_of(shared, draft, one)).build(dataset, data_id)
+            rows = data.preview.get("sizes", {}).get("train")
+            _Form(shared, one, data.settings, rows, _settings_of(shared, draft, one)).build(dataset, data_id)
 
 
 class _Form:
-    """The settings of one recipe, their review, and the start."""
+    """The settings of one recipe, their review, and the start; `rows` are those to train on, where they are known."""
 
-    def __init__(self, shared: Shared, one: Recipe, data: dict[str, Any], draft: dict[str, Any]):
-        self.shared, self.recipe, self.data = shared, one, data
+    def __init__(self, shared: Shared, one: Recipe, data: dict[str, Any], rows: int | None, draft: dict[str, Any]):
+        self.shared, self.recipe, self.data, self.rows = shared, one, data, rows
         groups = [group for name, group in one.groups().items() if name != "output"]
         self.groups = [(group, [spec for spec in specs(group) if _concerns(group, spec)]) for group in groups]
         self.specs = [spec for _, members in self.groups for spec in members]
         self.defaults = self._defaults({})
         self.start = self.defaults | {name: value for name, value in draft.items() if name in self.defaults}
+        self.looked: tuple[gr.Button, gr.HTML] | None = None  # asks for varied rows; shows them
 
     def build(self, dataset: gr.Dropdown, data_id: str) -> None:
         """Lays out the widgets and what they do; nothing starts when `dataset` has come to name another one."""
@@ -78,7 +83,7 @@ class _Form:
         with gr.Accordion("More arguments of the Trainer", open=False):
             more = gr.Textbox(
                 label="further flags",
-                info="any other field of transformers' TrainingArguments, such as --label_smoothing_factor 0.1",
+                info="any other field of transformers' TrainingArguments, such as --adam_beta2 0.98",
                 max_lines=1,
             )
         with gr.Row(equal_height=True):
@@ -91,7 +96,7 @@ class _Form:
                 1, label="Processes", info="devices that share the job", precision=0, minimum=1,
                 maximum=len(devices()), visible=len(devices()) > 1,
             )  # fmt: skip
-        told, ready, typed, kept, *_ = self._check(None, "", 1, "", *(field.value for field in fields))
+        told, ready, drawn, typed, kept, *_ = self._check(None, "", 1, "", *(field.value for field in fields))
         verdict = gr.Markdown(told, elem_id="verdict")
         with gr.Row():
             start = gr.Button("Start", variant="primary", elem_id="start", interactive=ready["interactive"])
@@ -99,12 +104,13 @@ class _Form:
             fit = gr.Button("Try to learn one batch", elem_id="fit")
             ways = gr.Button("Compare strategies", elem_id="compare-strategies")
         estimated = gr.Markdown(visible=False, elem_id="estimated")
-        with gr.Accordion("Review: the command and all settings", open=False):
+        with gr.Accordion("Review: the learning rate, the command and all settings", open=False):
+            drawn = gr.HTML(drawn, elem_id="course", css_template=CSS, js_on_load=HOVER)
             command = gr.Code(typed, language="shell", label="The same from a terminal", interactive=False)
             settings = gr.Code(kept, language="yaml", label="Settings as they will be kept", interactive=False)
         wrong = gr.State(None)
         inputs = [name, processes, more, *fields]
-        checked = [verdict, start, command, settings, wrong, *fields]
+        checked = [verdict, start, drawn, command, settings, wrong, *fields]
         gr.on(
             [one.change for one in (name, processes, more, *fields)],
             self._check, [wrong, *inputs], checked, show_progress="hidden", trigger_mode="always_last",
@@ -115,6 +121,9 @@ class _Form:
             [self.shared.run, self.shared.tabs, self.shared.draft, name],
         )
         ways.click(functools.partial(self._compare, data_id), [dataset, *inputs], [self.shared.tabs, name])
+        if self.looked:
+            look, seen = self.looked
+            look.click(self._look, fields, seen, show_progress="hidden", trigger_mode="once")
         estimate.click(self._estimate, inputs, estimated)
         fit.click(self._fit, inputs, estimated)
 
@@ -135,6 +144,12 @@ class _Form:
                     for at in range(0, len(some), 3):
                         with gr.Row():
                             fields += [self._field(spec) for spec in some[at : at + 3]]
+                    if issubclass(group, Augmentation) and not advanced:
+                        rows = "pictures" if self.recipe.task == "image-classification" else "texts"
+                        self.looked = (
+                            gr.Button(f"Show augmented {rows}", elem_id="look"),
+                            gr.HTML(elem_id="varied", css_template=varied.CSS, js_on_load=None),
+                        )
         by_name = {field.elem_id.removeprefix("field-"): field for field in fields}
         return [by_name[spec.name] for spec in self.specs]
 
@@ -157,12 +172,13 @@ class _Form:
 
     def _check(self, wrong: str | None, name: str, processes: int, more: str, *values: Any) -> list:
         """What the review shows, and the mark at a field that is wrong."""
-        fault, settings, blame = None, "", None
+        fault, drawn, settings, blame = None, "", "", None
         flags = self._flags(values)
         try:
             further = _words(more)
             parsed = self.recipe.parse([*flags, *_named(self.shared.root, name)])
             settings = recipe.frozen(parsed)
+            drawn = course(parsed["training"], self._rows(parsed["data"], int(processes or 1)))
         except RequestError as error:
             fault = str(error)
             blame = forms.blamed(fault, self.defaults)
@@ -177,6 +193,7 @@ class _Form:
         return [
             f"**Not yet:** {plain(fault)}" if fault else "The settings are complete.",
             gr.update(interactive=not fault),
+            drawn,
             f"{shlex.join(command)}\n\n# the same on several devices\n{shlex.join(launched)}",
             settings,
             blame,
@@ -201,6 +218,10 @@ class _Form:
         )
         return gr.Tabs(selected="runs"), ""
 
+    def _rows(self, data: Data, processes: int) -> int | None:
+        """The rows that each process trains on in an epoch, where they are known."""
+        return self.rows and math.ceil(min(self.rows, data.max_train_samples or self.rows) / processes)
+
     def _start(self, of: str, chosen: str, name: str, processes: int, more: str, *values: Any) -> tuple:
         _check_chosen(chosen, of)
         try:
@@ -211,6 +232,18 @@ class _Form:
         except (RequestError, RunError) as error:
             raise gr.Error(plain(str(error)), title="It was not started") from error
         return Path(started["run"]).name, gr.Tabs(selected="runs"), None, ""
+
+    def _look(self, *values: Any):
+        yield said("Varying some training rows ...")
+        group = next(members for group, members in self.groups if issubclass(group, Augmentation))
+        some = [value for spec, value in zip(self.specs, values, strict=True) if spec in group]
+        flags = [*to_flags(self.data), *forms.flags(group, {}, some)]
+        try:
+            told = children.ask(self.shared.root, "preview", *flags, "--task", self.recipe.task, "--augmented")
+        except (RequestError, RunError) as error:
+            yield refused(str(error))
+        else:
+            yield varied.grid(told)
 
     def _estimate(self, *inputs: Any):
         yield gr.update(value="Trying a few steps, an evaluation and a checkpoint ...", visible=True)

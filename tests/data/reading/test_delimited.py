@@ -113,7 +113,7 @@ characters = st.characters(codec="utf-8", exclude_characters="\0", exclude_categ
 texts = st.text(characters, min_size=1, max_size=30).filter(str.strip)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     st.lists(texts, min_size=3, max_size=12),
     st.sampled_from([",", "\t", ";", "|"]),
