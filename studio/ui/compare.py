@@ -93,7 +93,7 @@ def screen(shared: Shared) -> None:
         except (RequestError, RunError) as error:
             yield f"These runs cannot be compared: {words.plain(error)}", hidden, hidden, hidden, None
             return
-        told = _recommended(folders) + [row["sentence"] for row in found["tests"]] + found["notes"]
+        told = recommended(folders) + [row["sentence"] for row in found["tests"]] + found["notes"]
         yield (
             "\n\n".join(map(words.plain, told)),
             gr.Dataframe(_score_table(found["runs"]), visible=True),
@@ -133,7 +133,7 @@ def _chosen(root: Path, names: list[str] | None) -> list[Path]:
     return [folders[name] for name in (names or [])[:_MOST] if name in folders]
 
 
-def _recommended(folders: list[Path]) -> list[str]:
+def recommended(folders: list[Path]) -> list[str]:
     """What the finished comparisons of strategies recommend that the runs were trained for."""
     found = []
     for file in dict.fromkeys(folder.parents[1] / RESULT for folder in folders if folder.parent.name == TRIALS):

@@ -205,7 +205,7 @@ class _Form:
         _check_chosen(chosen, of)
         flags = [flag for flag in self._flags(values) if not flag.startswith("--strategy=")]
         try:
-            folder = _comparison(self.shared.root, name, self.recipe)
+            folder = comparison(self.shared.root, name, self.recipe)
             told = children.ask(
                 self.shared.root, "compare-strategies", str(self.recipe.path), *flags, *_words(more),
                 "--output_dir", str(folder), "--detach",
@@ -316,7 +316,7 @@ def _named(root: Path, name: str) -> list[str]:
     return ["--output_dir", str(root / name)]
 
 
-def _comparison(root: Path, name: str, one: Recipe) -> Path:
+def comparison(root: Path, name: str, one: Recipe) -> Path:
     """The folder of a comparison of that name; one that was begun goes on.
 
     Raises:
