@@ -1,7 +1,5 @@
 """The compare screen: curves over each other, settings that differ, and whether a difference is more than chance."""
 
-import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from studio.evaluation import costs
 from studio.jobs.listing import run_folders
 from studio.jobs.standing import standing
 from studio.runs import Run
-from studio.search.trials import RESULT, TRIALS
 from studio.ui import lines, words
 from studio.ui.children import ask
 from studio.ui.shared import Shared
@@ -93,7 +90,7 @@ def screen(shared: Shared) -> None:
         except (RequestError, RunError) as error:
             yield f"These runs cannot be compared: {words.plain(error)}", hidden, hidden, hidden, None
             return
-        told = recommended(folders) + [row["sentence"] for row in found["tests"]] + found["notes"]
+        told = [row["sentence"] for row in found["tests"]] + found["notes"]
         yield (
             "\n\n".join(map(words.plain, told)),
             gr.Dataframe(_score_table(found["runs"]), visible=True),
@@ -131,17 +128,6 @@ def _task(folder: Path) -> str:
 def _chosen(root: Path, names: list[str] | None) -> list[Path]:
     folders = _folders(root)
     return [folders[name] for name in (names or [])[:_MOST] if name in folders]
-
-
-def recommended(folders: list[Path]) -> list[str]:
-    """What the finished comparisons of strategies recommend that the runs were trained for."""
-    found = []
-    for file in dict.fromkeys(folder.parents[1] / RESULT for folder in folders if folder.parent.name == TRIALS):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not written yet, or damaged
-            told = json.loads(file.read_text())
-            if told["finished"]:
-                found.append(f"Of {len(told['runs'])} values of {told['setting']}: {told['recommendation']}")
-    return found
 
 
 def _points(folders: list[Path], which: int) -> dict[str, list[tuple[int, float]]]:

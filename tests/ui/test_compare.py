@@ -1,12 +1,9 @@
 """The Compare screen in a real browser."""
 
-import json
-
 import pytest
 from playwright.sync_api import expect
 
 from studio import events
-from studio.ui.compare import recommended
 from studio.ui.words import plain
 from tests.finished_runs import answers, write_run
 from tests.ui.conftest import end
@@ -123,13 +120,3 @@ CONTRAST = """() => {
 
 def test_names_in_markdown_do_nothing():
     assert plain("a_b *c* <img> [x](y)\n# h") == r"a\_b \*c\* \<img\> \[x\]\(y\) \# h"
-
-
-def test_what_a_comparison_recommends_is_said_of_its_runs_once_it_is_finished(tmp_path):
-    children = [tmp_path / "ways" / "trials" / name for name in ("ways-full", "ways-lora")]
-    children[0].mkdir(parents=True)
-    found = {"setting": "strategy", "runs": [{}, {}], "recommendation": "Take lora.", "finished": False}
-    (tmp_path / "ways" / "comparison.json").write_text(json.dumps(found))
-    assert recommended(children) == []
-    (tmp_path / "ways" / "comparison.json").write_text(json.dumps(found | {"finished": True}))
-    assert recommended([*children, tmp_path / "other"]) == ["Of 2 values of strategy: Take lora."]

@@ -9,7 +9,6 @@ from studio import recipe_files
 from studio.errors import RequestError
 from studio.fields import specs
 from studio.ui.train import catalogue, forms
-from studio.ui.train.screen import comparison
 
 RECIPES = recipe_files.find(Path(__file__).parent.parent.parent / "recipes")
 
@@ -71,16 +70,3 @@ def test_the_models_on_the_list_fit_their_task_and_the_samples_come_first():
         assert shown[0][1] == sample and len(shown) >= 5
         assert len({name for _, name in shown}) == len(shown)
     assert "English" in dict(map(reversed, catalogue.choices("text-classification")))["sample:minilm"]
-
-
-def test_a_comparison_is_named_like_a_run_and_goes_on_under_its_name(tmp_path):
-    recipe = recipe_files.by_name("text_classification")
-    assert comparison(tmp_path, "my ways", recipe) == tmp_path / "my-ways"
-    for name in ("../elsewhere", "a/b", "-x", ".."):
-        with pytest.raises(RequestError, match="made of letters"):
-            comparison(tmp_path, name, recipe)
-    (tmp_path / "my-ways").mkdir()
-    with pytest.raises(RequestError, match="there is a run my-ways already"):
-        comparison(tmp_path, "my ways", recipe)
-    (tmp_path / "my-ways" / "trials.json").write_text("{}")
-    assert comparison(tmp_path, "my ways", recipe) == tmp_path / "my-ways"

@@ -15,8 +15,7 @@ from studio.errors import RequestError, RunError
 from studio.fields import Settings, Spec, specs, to_flags
 from studio.jobs.devices import devices
 from studio.recipe import Recipe
-from studio.runs import Run, new_folder
-from studio.search.trials import PLAN
+from studio.runs import Run
 from studio.ui import children, datasets
 from studio.ui.lines import CSS, HOVER
 from studio.ui.shared import Draft, Shared
@@ -102,7 +101,6 @@ class _Form:
             start = gr.Button("Start", variant="primary", elem_id="start", interactive=ready["interactive"])
             estimate = gr.Button("Try a few steps first", elem_id="estimate")
             fit = gr.Button("Try to learn one batch", elem_id="fit")
-            ways = gr.Button("Compare strategies", elem_id="compare-strategies")
         estimated = gr.Markdown(visible=False, elem_id="estimated")
         with gr.Accordion("Review: the learning rate, the command and all settings", open=False):
             drawn = gr.HTML(drawn, elem_id="course", css_template=CSS, js_on_load=HOVER)
@@ -120,7 +118,6 @@ class _Form:
             [dataset, *inputs],
             [self.shared.run, self.shared.tabs, self.shared.draft, name],
         )
-        ways.click(functools.partial(self._compare, data_id), [dataset, *inputs], [self.shared.tabs, name])
         if self.looked:
             look, seen = self.looked
             look.click(self._look, fields, seen, show_progress="hidden", trigger_mode="once")
@@ -200,30 +197,13 @@ class _Form:
             *marks,
         ]
 
-    def _compare(self, of: str, chosen: str, name: str, processes: int, more: str, *values: Any) -> tuple:
-        """Has the same trained by all strategies, in a process that the page's end does not touch."""
-        _check_chosen(chosen, of)
-        flags = [flag for flag in self._flags(values) if not flag.startswith("--strategy=")]
-        try:
-            folder = comparison(self.shared.root, name, self.recipe)
-            told = children.ask(
-                self.shared.root, "compare-strategies", str(self.recipe.path), *flags, *_words(more),
-                "--output_dir", str(folder), "--detach",
-            )  # fmt: skip
-        except (RequestError, RunError) as error:
-            raise gr.Error(plain(str(error)), title="It was not started") from error
-        gr.Info(
-            f"{len(told['runs'])} runs, {plain(', '.join(told['runs']))}, are trained one after the other and appear "
-            "here. Chosen on the Compare tab, they are judged, with the one to take."
-        )
-        return gr.Tabs(selected="runs"), ""
-
     def _rows(self, data: Data, processes: int) -> int | None:
         """The rows that each process trains on in an epoch, where they are known."""
         return self.rows and math.ceil(min(self.rows, data.max_train_samples or self.rows) / processes)
 
     def _start(self, of: str, chosen: str, name: str, processes: int, more: str, *values: Any) -> tuple:
-        _check_chosen(chosen, of)
+        if chosen != of:
+            raise gr.Error("The form is still that of another data set: wait until it changes", title="Not started")
         try:
             started = children.ask(
                 self.shared.root, "run", str(self.recipe.path), "--num_processes", str(int(processes or 1)),
@@ -314,23 +294,6 @@ def _named(root: Path, name: str) -> list[str]:
     if (root / name).exists():
         raise RequestError(f"there is a run {name} already: choose another name")
     return ["--output_dir", str(root / name)]
-
-
-def comparison(root: Path, name: str, one: Recipe) -> Path:
-    """The folder of a comparison of that name; one that was begun goes on.
-
-    Raises:
-        RequestError: the name would lead elsewhere, or to something else.
-    """
-    name = "-".join((name or "").split()) or new_folder(one.path.stem).name
-    if name not in {file.parent.name for file in root.glob(f"*/{PLAN}")}:
-        _named(root, name)
-    return root / name
-
-
-def _check_chosen(chosen: str, of: str) -> None:
-    if chosen != of:
-        raise gr.Error("The form is still that of another data set: wait until it changes", title="Not started")
 
 
 def _words(more: str) -> list[str]:
