@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from studio import cli_check, cli_data, cli_evaluate, cli_explain, cli_jobs, cli_report, launch
+from studio import cli_check, cli_data, cli_evaluate, cli_explain, cli_jobs, cli_report, cli_search, launch
 from studio.errors import RequestError, RunError, redacted
 from studio.model_folder import model_folder
 
@@ -28,6 +28,7 @@ app.add_typer(cli_check.app)
 app.add_typer(cli_evaluate.app)
 app.add_typer(cli_report.app)
 app.add_typer(cli_explain.app)
+app.add_typer(cli_search.app)
 
 
 @app.callback()

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -312,20 +311,13 @@ def _folder(name: str) -> Path:
 
 def _follow(folder: Path) -> None:
     """Prints the log as it grows until the run has ended; a failed run becomes an error."""
+    from studio.jobs.following import follow
     from studio.jobs.standing import standing
 
-    log, offset = folder / "train.log", 0
-    while True:
-        now = standing(folder)
-        if log.exists():
-            with log.open("rb") as file:
-                file.seek(offset)
-                sys.stdout.write(file.read().decode("utf-8", "replace"))
-                sys.stdout.flush()
-                offset = file.tell()
-        if not now.going and now.state != "queued":
-            break
-        time.sleep(0.3)
+    for text in follow(folder):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    now = standing(folder)
     if now.state not in ("finished", "stopped"):
         raise RunError(f"{folder.name} is {now.state}: {now.reason}")
 

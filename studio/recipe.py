@@ -148,7 +148,7 @@ class Recipe:
             RequestError: one of them asks for something else than the run was started with, or for a file that is
                 not there.
         """
-        _check_files(_find(self._agreed(run, argv), Data))
+        check_files(_find(self._agreed(run, argv), Data))
 
     def _start(
         self,
@@ -174,7 +174,7 @@ class Recipe:
         if output.resume_from_checkpoint:
             run, settings = self._resumed(Path(output.output_dir), argv)
         data, model, training = (_find(settings, kind) for kind in (Data, ModelChoice, Training))
-        _check_files(data)
+        check_files(data)
         launch.settle_hub([data.dataset_name, model.model_name_or_path])
         located(model.model_name_or_path)
         if not output.resume_from_checkpoint:
@@ -359,7 +359,12 @@ def _later(output: Output) -> list[str]:
     )
 
 
-def _check_files(data: Data) -> None:
+def check_files(data: Data) -> None:
+    """Makes sure that the files and folders which the settings name are there.
+
+    Raises:
+        RequestError: one is not.
+    """
     for spec in specs(type(data)):
         if spec.path and (name := getattr(data, spec.name)) and launch.missing_file(name):
             from studio.data.reading import files

@@ -36,7 +36,7 @@ LAYERS = [  # from the ground up; a module may import from its own layer and fro
     {"methods", "search", "export"},
     {"serving"},
     {"ui"},
-    {"cli", "cli_check", "cli_data", "cli_jobs", "cli_evaluate", "cli_report", "cli_explain", "__main__"},
+    {"cli", "cli_check", "cli_data", "cli_jobs", "cli_evaluate", "cli_report", "cli_explain", "cli_search", "__main__"},
 ]
 
 

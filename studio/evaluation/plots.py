@@ -46,9 +46,23 @@ def draw(found: dict[str, Any], training: dict[str, Curve]) -> dict[str, bytes]:
         "threshold": found["thresholds"]["by_label"] and (lambda figure: _threshold(figure, found)),
         "training": training.get("loss") and (lambda figure: _training(figure, training)),
     }
+    return {name: png(paint) for name, paint in wanted.items() if paint}
+
+
+def courses(curves: dict[str, list[tuple[int, float, float]]], metric: str) -> bytes:
+    """A PNG of how a validation metric of several runs went, by step and by time.
+
+    Args:
+        curves: (step, seconds of training, value) of each run, by its name.
+    """
+    return png(lambda figure: _courses(figure, curves, metric))
+
+
+def png(paint: Callable[[Figure], None]) -> bytes:
+    """A picture in the style of all."""
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # of a script that the font lacks
-        return {name: _png(paint) for name, paint in wanted.items() if paint}
+        return _png(paint)
 
 
 def _png(paint: Callable[[Figure], None]) -> bytes:
@@ -198,6 +212,23 @@ def _training(figure: Figure, training: dict[str, Curve]) -> None:
     axes.set_ylim(bottom=0)
     axes.legend()
     _title(axes, "Training")
+
+
+def _courses(figure: Figure, curves: dict[str, list[tuple[int, float, float]]], metric: str) -> None:
+    figure.set_size_inches(10, 4.4)
+    figure.set_layout_engine("constrained")
+    by_step, by_time = figure.subplots(1, 2, sharey=True)
+    for name, points in curves.items():
+        if points:
+            steps, seconds, values = zip(*points, strict=True)
+            by_step.plot(steps, values, "o-", markersize=4, label=_name(name))
+            by_time.plot(seconds, values, "o-", markersize=4)
+    by_step.set(xlabel="step", ylabel=f"validation {metric.replace('_', ' ').replace('f1', 'F1')}")
+    by_time.set(xlabel="seconds of training, with what goes before it")
+    by_time.set_xlim(left=0)
+    figure.legend(loc="outside right center")
+    _title(by_step, "By step")
+    _title(by_time, "By time")
 
 
 def _worst(found: dict[str, Any]) -> str:

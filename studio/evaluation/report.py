@@ -20,6 +20,7 @@ from studio.errors import RunError
 from studio.evaluation import answered, figures, metrics, multilabel
 from studio.runs import write_whole
 from studio.training.callbacks import precision
+from studio.training.trainer import StudioTrainer
 
 if TYPE_CHECKING:
     from studio.data.images import Pictures
@@ -109,7 +110,7 @@ def _predict(trainer: Trainer, rows: "datasets.Dataset | Pictures", split: str) 
     return logits, truth > 0 if truth.ndim == 2 else truth, loss
 
 
-def _training(trainer: Trainer) -> dict[str, float | int | None]:
+def _training(trainer: Trainer) -> dict[str, Any]:
     """What the training cost, in its last session if it was resumed; memory is that of this process or its device."""
     summary = next((log for log in reversed(trainer.state.log_history) if "train_runtime" in log), {})
     steps = trainer.state.global_step
@@ -121,8 +122,15 @@ def _training(trainer: Trainer) -> dict[str, float | int | None]:
         "steps": steps,
         "learning_rate": trainer.args.learning_rate,
         "precision": precision(trainer.args),
+        **_strategy(trainer),
         "peak_memory_bytes": peak_memory_bytes(trainer.args.device),
     }
+
+
+def _strategy(trainer: Trainer) -> dict[str, str | int]:
+    """What was trained of the network, as far as the events of the run were told."""
+    told = trainer.events.about if isinstance(trainer, StudioTrainer) else {}
+    return {name: told[name] for name in ("strategy", "trainable_parameters") if name in told}
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -52,7 +52,9 @@ def discard(folder: Path) -> None:
         raise RequestError(f"{folder} is not a run folder: nothing was removed")
     if now.state != "broken":
         _end(folder, "discard")
-    shutil.rmtree(folder)
+    shutil.rmtree(folder.resolve())
+    if folder.is_symlink():  # to a run that is kept elsewhere
+        folder.unlink()
 
 
 def settle(folder: Path) -> None:

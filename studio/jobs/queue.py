@@ -3,7 +3,6 @@
 How a run stands is asked of its folder; the database knows the order and what was started on which device.
 """
 
-import os
 from pathlib import Path
 
 from sqlalchemy import delete, func, select, update
@@ -134,7 +133,7 @@ class Queue:
 
     def _name(self, folder: Path) -> str:
         """A folder as the database knows it: a run root that is moved takes its queue along."""
-        folder = Path(os.path.abspath(folder))
+        folder = folder.resolve()
         return str(folder.relative_to(self.root) if folder.is_relative_to(self.root) else folder)
 
 

@@ -42,6 +42,7 @@ def fit(
         rows: the datasets train, validation and test, as text.tokenise or images.prepare make them.
         labels: class names in id order.
     """
+    run.log("status", {"state": "running", "fitting": True})  # its time counts from here where runs are compared
     if run.rehearsal == "overfit_batch" and strategy.strategy in ("auto", "probe_then_full"):
         strategy = Strategy(strategy="full")  # a head that starts from a probe knows the batch by heart already
     plain = rows | {"train": rows["train"].plain()} if isinstance(rows["train"], VariedTexts) else rows
