@@ -22,7 +22,7 @@ from studio.jobs import control, engine, start
 from studio.jobs.following import follow
 from studio.jobs.queue import Queue
 from studio.jobs.standing import Standing, standing
-from studio.models.folder import located
+from studio.model_folder import located
 from studio.recipe import Recipe, check_files, frozen
 
 PLAN, RESULT = "trials.json", "comparison.json"  # what is compared, and what came of it so far

@@ -98,6 +98,7 @@ def test_names_of_folders_are_plain_and_no_two_alike():
     assert list(names.values()) == ["sample-minilm", "a-b", "a-b-2", "etc", "1e-4", "value"]
 
 
+@pytest.mark.slow
 def test_children_are_ordinary_runs_one_that_fails_stops_nothing_and_none_is_trained_twice(studio, root, recipe):
     asked = ["compare-strategies", recipe(NOTES), "--output_dir", root / "luck", "--json"]
     told = json.loads(studio(*asked, "--vary", "seed=1,13,2", "--weight_decay", "0.2", code=1).stdout)
@@ -114,6 +115,7 @@ def test_children_are_ordinary_runs_one_that_fails_stops_nothing_and_none_is_tra
     assert not (root / "luck" / "trials" / "luck-13").exists() and not (root / "luck-13").is_symlink()
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_the_child_that_runs_and_says_how_to_go_on(root, recipe):
     command = [sys.executable, "-m", "studio", "compare-strategies", recipe(ENDLESS)]
     command += ["--vary", "seed=1,2", "--output_dir", root / "luck"]

@@ -3,6 +3,7 @@
 Run by test_scaling.py in one process, and by torchrun in two.
 """
 
+import copy
 import gc
 import json
 import sys
@@ -111,7 +112,7 @@ def rows(family: str, count: int):
 
 def network(family: str):
     torch.manual_seed(0)
-    config = FAMILIES[family]
+    config = copy.deepcopy(FAMILIES[family])
     config.num_labels = 3
     auto = AutoModelForImageClassification if family in IMAGES else AutoModelForSequenceClassification
     return auto.from_config(config)
