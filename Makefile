@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo app test test-slow test-security test-properties test-faults lint bench bench-memory bench-labels bench-retraining bench-page screenshots messy hostile clean
+.PHONY: help setup demo app test test-slow test-security test-properties test-faults lint bench bench-memory bench-labels bench-retraining bench-strategies bench-page screenshots messy hostile clean
 
 help:            ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ bench-labels: $(READY)  ## turn labels round, count how many the check finds, wr
 bench-retraining: $(READY)  ## train with wrong labels and without those the check finds, write docs/data-check.md: make bench-retraining DATA=FILE TEST=FILE (20 minutes)
 	@test -n "$(DATA)" -a -n "$(TEST)" || { echo "Name two tables of labelled texts: make bench-retraining DATA=FILE TEST=FILE"; exit 1; }
 	$(RUN)/python -m tests.bench.retraining "$(DATA)" "$(TEST)" docs/data-check.md
+
+bench-strategies: $(READY)  ## hold --strategy auto beside simpler ways, write docs/strategies.md: make bench-strategies SETS="NAME=TRAIN,TEST[,FLAG=VALUE] ..." (hours)
+	$(RUN)/python -m tests.bench.strategies docs/strategies.md runs/bench-strategies $(SETS)
 
 bench-page: $(READY)  ## time the page in Chromium and write docs/page.md (2 minutes)
 	$(RUN)/python -m tests.bench.page docs/page.md
