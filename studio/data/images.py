@@ -1,6 +1,6 @@
 """Labelled pictures as tensors: the model's own image processor makes them, in training as in serving."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -68,6 +68,10 @@ class Pictures(torch.utils.data.Dataset):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __iter__(self) -> Iterator[dict]:
+        """Each picture once; without this, Python would ask for one index after the other, and find no end."""
+        return (self[at] for at in range(len(self)))
 
     def __getitem__(self, index: int) -> dict:
         return self.__getitems__([index])[0]
