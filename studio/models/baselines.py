@@ -31,6 +31,7 @@ class LstmConfig(PreTrainedConfig):
     num_hidden_layers: int = 1
     dropout: float = 0.5
     pad_token_id: int | None = 0
+    initializer_range: float = 0.02  # of word vectors: small, so that those of rare words say little
 
 
 class CnnConfig(PreTrainedConfig):
