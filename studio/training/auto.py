@@ -1,9 +1,8 @@
 """What --strategy auto comes to: a strategy, a number of epochs, a learning rate that suit rows and network, and why.
 
-Measured over sizes and kinds of data in docs/strategies.md: a head that starts from a linear probe, then everything
-trained at a low rate (Kumar et al. 2022, https://arxiv.org/abs/2202.10054), was never behind the probe alone or plain
-fine-tuning, and far ahead of both where rows are few. The probe itself is the first checkpoint, so that training which
-makes it worse is not kept.
+A head that starts from a linear probe, then everything trained at a low rate (Kumar et al. 2022,
+https://arxiv.org/abs/2202.10054), is held beside the probe alone and plain fine-tuning in docs/strategies.md. The probe
+itself is the first checkpoint, so that training which makes it worse is not kept.
 """
 
 import dataclasses
