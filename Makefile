@@ -31,7 +31,7 @@ demo: $(READY)   ## fine-tune a BERT-type model on 10,000 tweets, score it, ask 
 app: $(READY)    ## open the studio in your browser, at http://127.0.0.1:7860
 	$(RUN)/python app.py
 
-test: $(READY)   ## run the tests, with a tour of the page in Chromium if that is there (12 minutes)
+test: $(READY)   ## run the tests, with a tour of the page in Chromium if that is there (15 minutes)
 	$(RUN)/python -m pytest -n 2 --dist loadgroup
 
 test-slow: $(READY)  ## try every screen in Chromium, and some of the rest at more length (20 minutes, needs chromium)

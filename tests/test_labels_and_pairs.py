@@ -20,7 +20,7 @@ from studio.training.trainer import _check_metric
 from tests.conftest import WORDS
 
 TOPICS = {"music": "song", "joy": "lovely", "rain": "dull"}
-FAST = ["--learning_rate", "1e-2", "--per_device_train_batch_size", "16", "--logging_steps", "5"]
+FAST = ["--strategy", "full", "--learning_rate", "1e-2", "--per_device_train_batch_size", "16", "--logging_steps", "5"]
 
 
 @pytest.fixture(scope="module")

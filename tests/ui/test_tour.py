@@ -43,7 +43,7 @@ def start(tab: Tab, name: str) -> None:
     expect(tab.locator("#start")).to_be_enabled()
     tab.wait_for_timeout(700)  # the last change of a field is still being checked
     tab.locator("#start").click()
-    expect(head(tab)).to_contain_text(name, timeout=60 * SECONDS)
+    expect(head(tab)).to_contain_text(name, timeout=150 * SECONDS)
 
 
 def head(tab: Tab):
@@ -96,7 +96,7 @@ def test_from_data_to_an_answer(page, tab):
     tab.goto(page.url)
     tab.get_by_label("A sample").check()
     tab.get_by_role("button", name="Look at it").click()
-    expect(tab.get_by_role("status").first).to_contain_text("can be trained on", timeout=60 * SECONDS)
+    expect(tab.get_by_role("status").first).to_contain_text("can be trained on", timeout=150 * SECONDS)
     tab.get_by_role("button", name="Train on it", exact=True).first.click()
 
     rate = tab.locator("#field-learning_rate input")
@@ -123,14 +123,14 @@ def test_from_data_to_an_answer(page, tab):
     expect(tab.locator("#run-result")).to_contain_text("On 200 rows that training never saw", timeout=20 * SECONDS)
 
     tab.get_by_role("button", name="Clone & edit").click()
-    expect(tab.get_by_text("The form starts from the settings of first")).to_be_visible(timeout=60 * SECONDS)
+    expect(tab.get_by_text("The form starts from the settings of first")).to_be_visible(timeout=150 * SECONDS)
     expect(tab.locator("#field-max_train_samples input")).to_have_value("400", timeout=20 * SECONDS)
     fill(tab, {"max_steps": "3"})
     start(tab, "second")
     becomes(tab, "finished")
 
     go(tab, "Compare")
-    expect(tab.get_by_text("max_steps", exact=True).locator("visible=true").first).to_be_visible(timeout=60 * SECONDS)
+    expect(tab.get_by_text("max_steps", exact=True).locator("visible=true").first).to_be_visible(timeout=150 * SECONDS)
     told = tab.get_by_text("better than").or_(tab.get_by_text("may be chance"))
     expect(told.locator("visible=true").first).to_be_visible()
 
@@ -139,7 +139,7 @@ def test_from_data_to_an_answer(page, tab):
     text.fill("What a wonderful morning")
     text.press("Enter")
     expect(tab.locator(".cell-wrap:visible", has_text="What a wonderful morning").first).to_be_visible(
-        timeout=60 * SECONDS
+        timeout=150 * SECONDS
     )
 
 
@@ -166,7 +166,7 @@ def test_a_drawn_digit_is_read_by_a_model_that_was_just_trained(page, tab):
     tab.mouse.up()
     tab.wait_for_timeout(1500)  # the drawing is on its way
     tab.get_by_role("button", name="Ask about the drawing").click()
-    expect(tab.locator(".cell-wrap:visible", has_text="drawing").first).to_be_visible(timeout=60 * SECONDS)
+    expect(tab.locator(".cell-wrap:visible", has_text="drawing").first).to_be_visible(timeout=150 * SECONDS)
 
 
 def test_nothing_that_comes_from_data_is_live(page, tab, tmp_path):
@@ -182,7 +182,7 @@ def test_nothing_that_comes_from_data_is_live(page, tab, tmp_path):
     tab.get_by_label("File or folder").fill(str(file))
     tab.get_by_role("button", name="Look at it").click()
     status = tab.get_by_role("status").first
-    expect(status).to_contain_text("can be trained on", timeout=60 * SECONDS)
+    expect(status).to_contain_text("can be trained on", timeout=150 * SECONDS)
     expect(status).to_contain_text(file.name)
     expect(tab.get_by_text("column '<b onclick=alert(4)>body</b> ${7*7}' is the text")).to_be_visible()
     expect(tab.get_by_text("<script>alert(2)</script> {{7*7}} ${7*7}").filter(visible=True).first).to_be_visible()
