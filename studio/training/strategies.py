@@ -129,6 +129,10 @@ class Gradual(TrainerCallback):
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         self._settle(args, state)
 
+    def on_pre_optimizer_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        for parameter in self.frozen:
+            parameter.grad = None  # which the optimizer passes over
+
     def trained(self, name: str, step: int, steps: int, steps_per_epoch: float) -> bool:
         """Whether the parameter learns in the step after `step` of all `steps`."""
         if name in self.head:
@@ -148,7 +152,7 @@ class Gradual(TrainerCallback):
             trained = self.trained(name, state.global_step, state.max_steps, per_epoch)
             if args.world_size == 1:
                 parameter.requires_grad_(trained)
-            elif not trained:  # processes agree on the gradients of all that was trained when they met
+            elif not trained:  # several processes agree on the gradients of all parameters, or wait for them for ever
                 self.frozen.append(parameter)
 
 

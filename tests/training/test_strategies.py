@@ -104,6 +104,19 @@ def test_gradual_unfreezing_by_patterns_heeds_epochs_and_steps(tmp_path):
     } | {name for name in changed(before, one.state_dict()) if name.endswith("1.attention.self.key.bias")}
 
 
+def test_among_several_processes_what_is_not_yet_trained_is_kept_from_the_optimizer():
+    one = network()
+    plan = strategies.Gradual(one, Strategy(strategy="gradual"))
+    several = SimpleNamespace(world_size=2)
+    plan.on_train_begin(several, SimpleNamespace(global_step=0, max_steps=12, num_train_epochs=3), None)
+    for parameter in one.parameters():
+        assert parameter.requires_grad  # the processes wait for the gradients of all
+        parameter.grad = torch.ones_like(parameter)
+    plan.on_pre_optimizer_step(several, None, None)
+    learning = {name for name, parameter in one.named_parameters() if parameter.grad is not None}
+    assert learning == {name for name, depth in plan.deep.items() if depth == 3}
+
+
 def test_a_pattern_that_names_nothing_is_refused_with_the_layers_there_are():
     with pytest.raises(RequestError, match=r"--unfreeze \*layer.7\* names nothing .*bert.encoder.layer.1.output.dense"):
         strategies.Gradual(network(), Strategy(strategy="gradual", unfreeze=["*layer.7*@1"]))
