@@ -31,7 +31,7 @@ def finetune(
 
     network, tokenizer = build.text_classifier(model, splits.labels, training.seed, splits.train, run)
     tokens = text.tokenise(splits, tokenizer, data.max_seq_length, augmentation, training.seed)
-    trainer = fit(network, tokenizer, tokens, splits.labels, run, data, augmentation, strategy, balance, training)
+    trainer = fit(network, tokenizer, tokens, splits.labels, run, augmentation, strategy, balance, training)
     return finish(trainer, tokens, splits, run)
 
 

@@ -32,7 +32,7 @@ def finetune(
 
     network, processor = build.image_classifier(model, splits.labels, data, training.seed)
     pictures = images.prepare(splits, processor, augmentation, training.seed)
-    trainer = fit(network, processor, pictures, splits.labels, run, data, augmentation, strategy, balance, training)
+    trainer = fit(network, processor, pictures, splits.labels, run, augmentation, strategy, balance, training)
     return finish(trainer, pictures, splits, run)
 
 

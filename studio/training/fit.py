@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedModel, TrainerCallback
 
 from studio import launch
-from studio.config import Augmentation, Balance, Data, Strategy, Training
+from studio.config import Augmentation, Balance, Strategy, Training
 from studio.data.words import VariedTexts
 from studio.models import layers, probe
 from studio.runs import Run
@@ -29,7 +29,6 @@ def fit(
     rows: dict[str, Dataset],
     labels: list[str],
     run: Run,
-    data: Data,
     augmentation: Augmentation,
     strategy: Strategy,
     balance: Balance,

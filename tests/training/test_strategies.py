@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from studio import events
-from studio.config import Augmentation, Balance, Strategy, TextData, Training
+from studio.config import Augmentation, Balance, Strategy, Training
 from studio.errors import RequestError
 from studio.runs import Run
 from studio.stopping import Stopped
@@ -38,9 +38,7 @@ def trained(folder, one, family: str = "bert", **settings):
         warmup_steps=0, bf16=False, logging_steps=1, weight_decay=0.0, save_total_limit=9,
     )  # fmt: skip
     split = {"train": rows, "validation": rows, "test": rows}
-    return fit(
-        one, processor, split, LABELS, run, TextData(), Augmentation(), Strategy(**settings), Balance(), training
-    )
+    return fit(one, processor, split, LABELS, run, Augmentation(), Strategy(**settings), Balance(), training)
 
 
 def changed(before: dict, after: dict) -> set[str]:
